@@ -91,6 +91,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./report/cli.js')).reportCli,
   },
   {
+    name: 'status',
+    summary: 'tell how a run stands: what works, how far it is, or why it is over',
+    example: 'npx fedbatch status',
+    load: async () => (await import('./report/status/cli.js')).runStatusCli,
+  },
+  {
+    name: 'logs',
+    summary: 'print what a run has told, event by event, and follow it',
+    example: 'npx fedbatch logs --follow',
+    load: async () => (await import('./report/status/cli.js')).runLogsCli,
+  },
+  {
     name: 'runs',
     summary: 'list runs, with what came of them, or compare some of them',
     example: 'npx fedbatch runs compare first second',

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { openSource } from '../lib/formats/data/dataset-source.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { loadWhole } from '../test/datasets.js';
+import { requireValid } from '../test/json-schemas.js';
 import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { importData, importText } from './import.js';
@@ -45,6 +47,7 @@ test('npz, description and names are written; npz and description read as the ta
   await importData({ source: at('flowers.csv'), client: 'garden', npz: at('flowers.npz') }, context);
   assert.equal(await readFile(at('flowers.labels.txt'), 'utf8'), 'iris\nrose');
   const yaml = await readFile(at('flowers.yaml'), 'utf8');
+  requireValid('data-description', parse(yaml));
   assert.match(
     yaml,
     /^# What fedbatch understood of flowers\.csv\. .*\n\nkind: table\nsource: flowers\.csv\n/,

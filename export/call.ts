@@ -5,9 +5,11 @@ import { UsageError } from '../lib/core/errors.js';
 import type { ExportResult } from '../lib/formats/export-result.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
+import { findModel } from '../lib/formats/runs/find-model.js';
+import { LATEST } from '../lib/formats/volume.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { modelCard } from './card.js';
-import { type ExportedModel, findModel, readExportedModel } from './exported-model.js';
+import { type ExportedModel, readExportedModel } from './exported-model.js';
 import { factsOf } from './facts.js';
 import type { ExportContext, ExportFormat } from './format.js';
 import type { FormatName } from './format-names.js';
@@ -37,7 +39,8 @@ export async function callExport(
 ): Promise<ExportResult> {
   if (to === undefined && !card)
     throw new UsageError('Nothing is to be written: choose a format with --to, or a model card with --card.');
-  const exported = await readExportedModel(await findModel(model, { reporter }));
+  const path = await findModel(model ?? LATEST, { warn: (message) => reporter.warn(message) });
+  const exported = await readExportedModel(path);
   const facts = factsOf(exported);
   const format = to === undefined ? undefined : FORMATS[to];
   const place = output ?? `${nameOf(exported)}${format?.ending ?? '.md'}`;

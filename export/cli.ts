@@ -19,7 +19,7 @@ export function exportCli(context: ProgramContext): Command {
     .description('Write a model for other programs, with what is known of it, and a model card.')
     .argument(
       '[model]',
-      'a model file, or a run, whose last global model it is: its volume, name or id below runs/ (default: the last run)',
+      'a model file, or a run, whose last global model it is: its volume, name or id below runs/, the beginning of one, or latest (default: latest)',
     )
     .addOption(
       new Option('--to <format>', ['the format; one of', ...MEANINGS].join('\n')).choices(FORMAT_NAMES),

@@ -1,16 +1,13 @@
 /** What is exported: a model file, and what the records beside it say of exactly this file. */
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DataError, UsageError } from '../lib/core/errors.js';
+import { UsageError } from '../lib/core/errors.js';
 import { type ModelFromFile, readModelFile } from '../lib/engine/model-file.js';
 import { modelTask } from '../lib/engine/starting-task.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
-import { RUNS, volumePaths } from '../lib/formats/volume.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import { ModelError } from '../lib/model/model-error.js';
 import type { Task } from '../lib/model/tasks/task.js';
-import type { Reporter } from '../lib/observability/events.js';
-import { findRun, listRuns } from '../report/list/run-list.js';
 import { type ReportedAccuracy, type RunRecords, readRunRecords } from '../report/records.js';
 
 /** A model, and where it comes from. */
@@ -80,43 +77,4 @@ async function findOrigin(path: string, hash: string): Promise<Origin | undefine
 function evaluationOf({ evaluation, aggregate }: RoundRecord): Origin['test'] {
   if (evaluation?.model !== aggregate?.sha256) return undefined;
   return evaluation;
-}
-
-/** A word that is no name of a run. */
-const PATH = /[/\\]|\.(h5|hdf5|keras)$/;
-
-/**
- * The model file that is meant: by its path, or by a run, whose last global model it is: its volume, its name, its id
- * below runs/ or the beginning of that; without any, by the run that was begun last.
- *
- * @throws {DataError} where there is none
- * @throws {UsageError} where it means no run, or several
- */
-export async function findModel(
-  given: string | undefined,
-  { reporter }: { readonly reporter: Reporter },
-): Promise<string> {
-  const runs = () => listRuns(RUNS, { reporter });
-  if (given === undefined) {
-    const [last] = await runs();
-    if (last !== undefined) return modelOnVolume(last.row.volume);
-    throw new UsageError(`There is no run below ${RUNS}/: name a model file or the volume of a run.`);
-  }
-  const found = await stat(given).catch(() => undefined);
-  if (found?.isDirectory()) return modelOnVolume(given);
-  if (found !== undefined) return given;
-  if (PATH.test(given))
-    throw new DataError({
-      file: given,
-      expected: 'a model file or the volume of a run',
-      found: 'nothing there',
-    });
-  return modelOnVolume((await findRun(given, runs)).row.volume);
-}
-
-function modelOnVolume(volume: string): string {
-  const { aggregatedModel } = volumePaths(volume);
-  if (existsSync(aggregatedModel)) return aggregatedModel;
-  const expected = 'the volume of a run with a model, aggregated-model.h5';
-  throw new DataError({ file: volume, expected, found: 'none' });
 }

@@ -69,9 +69,10 @@ export {
   readRunRecord,
 } from '../lib/formats/run-record.js';
 export type { RunFailure } from '../lib/formats/run-results.js';
+export type { RunState, Session } from '../lib/formats/runs/sessions.js';
 export { type ClientPlace, type RoundPaths, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 export type { RunSettings } from '../lib/settings/table.js';
-export type { ReportedAccuracy, RunRecords, RunState, Session } from '../report/records.js';
+export type { ReportedAccuracy, RunRecords } from '../report/records.js';
 
 /**
  * Reads everything that the records on a volume tell of its run.

@@ -46,8 +46,8 @@ export type {
   ModelSignature,
   ModelTest,
   ModelTraining,
-  Predictor,
-} from '../server/models/predictor.js';
+} from '../server/models/model-card.js';
+export type { Predictor } from '../server/models/predictor.js';
 export type {
   ServedColumn,
   ServedInput,

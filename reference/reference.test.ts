@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { requireValid } from '../test/json-schemas.js';
 import { COMMAND_NAMES, commandNamed } from '../test/programs.js';
+import { RESULT_SCHEMAS } from '../test/results.js';
 import { projectRoot, readSources } from '../test/sources.js';
 import { generatedDocs, SCHEMAS_FOLDER } from './main.js';
 
@@ -57,6 +58,20 @@ test('the snapshot of the library has names, signatures and what they refer to',
   );
   assert.ok(api.split('\n# What they refer to\n')[1]?.includes('export type StrategyName ='));
   assert.doesNotMatch(api, /GraphBuilder/);
+});
+
+test('every schema is held against what a program has written, by the test of that program or of all results', () => {
+  const written = readSources()
+    .filter(({ path }) => /\.test\.ts$|^test\//.test(path) && !path.startsWith('reference/'))
+    .flatMap(({ text }) =>
+      [...text.matchAll(/requireValid(?:File|Lines)?\(\s*'([\w-]+)'/g)].map(([, name]) => name),
+    );
+  const checked = new Set([...written, ...RESULT_SCHEMAS]);
+  const names = readdirSync(join(projectRoot, SCHEMAS_FOLDER)).map((name) => name.split('.')[0] ?? '');
+  assert.deepEqual(
+    names.filter((name) => !checked.has(name)),
+    [],
+  );
 });
 
 test('the schemas refuse what is something else', () => {

@@ -9,7 +9,8 @@ import { noiseRecordSchema } from '../lib/formats/noise-file.js';
 import { repeatedRunSchema } from '../lib/formats/repeated-run.js';
 import { roundRecordSchema, runRecordSchema } from '../lib/formats/run-record.js';
 import * as runs from '../lib/formats/run-results.js';
-import { runComparisonSchema, runRowsSchema } from '../lib/formats/run-rows.js';
+import { runComparisonSchema, runRowsSchema } from '../lib/formats/runs/run-rows.js';
+import { runStatusSchema } from '../lib/formats/runs/run-status.js';
 import {
   evaluateReplySchema,
   saveReplySchema,
@@ -21,6 +22,7 @@ import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import * as stages from '../lib/formats/stage-results.js';
 import { statisticsResultSchema } from '../lib/formats/statistics-result.js';
 import { trainingEndingSchema, trainingTasksSchema } from '../pipeline/piped/training-pipe.js';
+import { modelAnswerSchema } from '../server/models/model-card.js';
 import { sweepFileSchema } from '../sweep/sweep-file.js';
 import { sweepRecordSchema, sweepResultSchema } from '../sweep/sweep-record.js';
 
@@ -36,6 +38,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'split-result': stages.splitResultSchema,
   'split-check': stages.splitCheckSchema,
   'init-result': stages.initResultSchema,
+  'init-task-result': stages.initTaskResultSchema,
   'train-result': stages.trainResultSchema,
   'aggregate-result': stages.aggregateResultSchema,
   'evaluate-result': stages.evaluateResultSchema,
@@ -43,7 +46,9 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   'each-result': stages.eachResultSchema,
   'evaluate-results': stages.evaluateResultsSchema,
   prediction: stages.predictionSchema,
+  model: modelAnswerSchema,
   'report-result': runs.reportResultSchema,
+  'run-status': runStatusSchema,
   'runs-result': runRowsSchema,
   'runs-comparison': runComparisonSchema,
   sweep: sweepRecordSchema,

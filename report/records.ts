@@ -13,7 +13,7 @@ import {
   readRoundRecord,
   readRunRecord,
 } from '../lib/formats/run-record.js';
-import { type RunFailure, runFailureSchema } from '../lib/formats/run-results.js';
+import { type RunState, readSessions, type Session } from '../lib/formats/runs/sessions.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 
 /** What the volume tells; parts that a run has not come to yet are undefined. */
@@ -28,11 +28,6 @@ export interface RunRecords {
   /** How the last session stands; undefined where there is no metrics.jsonl. */
   readonly state?: RunState | undefined;
 }
-
-/** A session that is not over is at work, or was killed. */
-export type RunState =
-  | { readonly kind: 'begun' | 'finished'; readonly time: string }
-  | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
 
 const accuracySchema = testFiguresSchema
   .extend(accuracyRecordSchema.pick({ perClass: true, perClient: true, mistakes: true }).shape)
@@ -49,24 +44,6 @@ const accuracySchema = testFiguresSchema
 /** What the last accuracy test found: `accuracy.json`. */
 export type ReportedAccuracy = z.infer<typeof accuracySchema>;
 
-const time = z.string();
-
-const sessionSchema = z.object({
-  time,
-  event: z.literal('end'),
-  seconds: z.record(z.string(), z.number()),
-});
-
-/** The events by which sessions begin and end. */
-const metricsSchema = z.discriminatedUnion('event', [
-  z.object({ time, event: z.literal('start') }),
-  sessionSchema,
-  runFailureSchema.extend({ time, event: z.literal('failure') }),
-]);
-
-/** One session that came to its end: seconds by stage, and their total. */
-export type Session = Pick<z.infer<typeof sessionSchema>, 'time' | 'seconds'>;
-
 /** Reads a record by `read`; undefined where the run has not come to it yet. */
 export type RecordReader = <T>(path: string, read: (path: string) => Promise<T>) => Promise<T | undefined>;
 
@@ -80,12 +57,14 @@ export async function readRunRecords(
   record: RecordReader = unlessMissing,
 ): Promise<RunRecords> {
   const run = (await record(paths.run, readRunRecord)) ?? (await readRunRecord(paths.run));
+  const { sessions = [], state } = (await record(paths.metrics, readSessions)) ?? {};
   return {
     run,
     manifest: await record(paths.manifest, readManifest),
     rounds: await readRounds(paths, record),
     accuracy: await record(paths.accuracy, readAccuracy),
-    ...((await record(paths.metrics, readMetrics)) ?? { sessions: [] }),
+    sessions,
+    state,
   };
 }
 
@@ -113,21 +92,6 @@ async function readAccuracy(path: string): Promise<ReportedAccuracy> {
     { file: path, expected: 'the result of an accuracy test', found },
     { cause: parsed.error },
   );
-}
-
-/** metrics.jsonl is for people and may hold lines of later versions: what is not understood is passed over. */
-async function readMetrics(path: string): Promise<Pick<RunRecords, 'sessions' | 'state'>> {
-  const sessions: Session[] = [];
-  let state: RunState | undefined;
-  for (const line of (await readFile(path, 'utf8')).split('\n')) {
-    const { success, data } = metricsSchema.safeParse(jsonOrNothing(line));
-    if (!success) continue;
-    const { time } = data;
-    if (data.event === 'end') sessions.push(data);
-    if (data.event === 'failure') state = { kind: 'failed', time, failure: data };
-    else state = { kind: data.event === 'start' ? 'begun' : 'finished', time };
-  }
-  return { sessions, state };
 }
 
 async function unlessMissing<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {

@@ -2,10 +2,10 @@
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { exists } from '../lib/formats/files/read-file.js';
 import { readRepeatedRun } from '../lib/formats/repeated-run.js';
+import type { RunState } from '../lib/formats/runs/sessions.js';
 import { repeatedPaths, volumePaths } from '../lib/formats/volume.js';
 import { html } from '../lib/html/html.js';
 import { type Page, page } from './frame.js';
-import type { RunState } from './records.js';
 import { renderRepeatedRun } from './repeated-run.js';
 import { type ReportRecords, readReportRecords } from './report-records.js';
 import { clientTable } from './sections/client-table.js';

@@ -3,6 +3,8 @@ import { Command, Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
+import { exists } from '../lib/formats/files/read-file.js';
+import { LATEST, volumePaths } from '../lib/formats/volume.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
 import { type BatchingLimits, DEFAULT_BATCHING_LIMITS, defaultWorkers } from './models/batching.js';
@@ -23,7 +25,10 @@ const port = integerOption({ max: 65_535 });
 export function serveCli(context: ProgramContext): Command {
   const command = new Command('serve')
     .description('Serve a trained model: a web page to try it, and an API for programs.')
-    .requiredOption('--model <h5>', 'the Keras model file to serve')
+    .requiredOption(
+      '--model <h5>',
+      `the Keras model file to serve, or the run whose last one it is, e.g. ${LATEST}`,
+    )
     .option('--host <address>', 'the address to listen on; 0.0.0.0 for all of this machine', '127.0.0.1')
     .option('--port <number>', 'the port to listen on; 0 picks a free one', port, 5000)
     .option('--grpc-port <number>', 'the port of the gRPC API of TensorFlow Serving; off by default', port)
@@ -55,8 +60,20 @@ docs/SERVING.md describes the API, and what a server on a network needs.`,
       };
       const engine = engineAsked(askedByFlags(command, SETTINGS));
       const { serve } = await import('./server.js');
-      return serve({ ...options, ...namedScale(scale), batching, engine }, context);
+      const model = await meantModel(options, context);
+      return serve({ ...options, model, ...namedScale(scale), batching, engine }, context);
     });
+}
+
+/** What is a path is one, there or not; a volume, or a word that is no path, means the last global model of a run. */
+async function meantModel(
+  { model, waitForModel = false }: Pick<ServeFlags, 'model' | 'waitForModel'>,
+  { reporter }: Pick<ProgramContext, 'reporter'>,
+): Promise<string> {
+  const isVolume = await exists(volumePaths(model).run);
+  if (!isVolume && (waitForModel || /[/\\.]/.test(model))) return model;
+  const { findModel } = await import('../lib/formats/runs/find-model.js');
+  return await findModel(model, { warn: (message) => reporter.warn(message) });
 }
 
 function modelOptions(): readonly Option[] {

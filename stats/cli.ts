@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { LATEST } from '../lib/formats/volume.js';
 
 interface StatsFlags {
   readonly client?: string;
@@ -21,7 +22,10 @@ export function statsCli({ reporter, signal }: ProgramContext): Command {
       "Tell mean, deviation, bounds, quantiles and categories of the clients' examples. No row leaves its client: each " +
         'tells sums and counts of its own, and these are added up exactly.',
     )
-    .argument('<source>', "a run's volume, a directory of shards, or data as --data takes them")
+    .argument(
+      '<source>',
+      `a run (its volume, name or id, or ${LATEST}), a directory of shards, or data as --data takes them`,
+    )
     .option('--client <column>', 'of data that are not split: the column or array that says whose a row is')
     .option(
       '--bins <count>',

@@ -1,7 +1,7 @@
 /** The clients' examples, one client at a time: on a run's volume, in a split, in a folder of shards, or in data of any kind. */
 import { join } from 'node:path';
 import { resolveDataset } from '../datasets/resolve.js';
-import { DataError } from '../lib/core/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
 import { shardIndices } from '../lib/federation/client-lists.js';
 import { examplesOfRows } from '../lib/federation/example-rows.js';
 import { type DataFacts, type Examples, exampleCount } from '../lib/federation/examples.js';
@@ -12,7 +12,10 @@ import { isDirectory, listGivenShards } from '../lib/formats/data/given-shards.j
 import { readPartition } from '../lib/formats/data/virtual-shards.js';
 import { exists } from '../lib/formats/files/read-file.js';
 import { clientsOf, type Manifest, readManifest, targetsListed } from '../lib/formats/manifest.js';
+import { findVolume } from '../lib/formats/runs/find-run.js';
+import { LATEST } from '../lib/formats/volume.js';
 import type { Reporter } from '../lib/observability/events.js';
+import { DATASET_NAMES } from '../lib/settings/parts/data.js';
 
 /** One client's examples: rows of an array, or all of them. */
 export interface ClientRows {
@@ -42,7 +45,12 @@ interface SourceOptions {
 }
 
 /** Opens what `source` names. @throws {DataError} where there are no examples to be found */
-export async function openClients({ source, client, ...context }: SourceOptions): Promise<ClientSource> {
+export async function openClients({
+  source: given,
+  client,
+  ...context
+}: SourceOptions): Promise<ClientSource> {
+  const source = await meantSource(given, context.reporter);
   if (await isDirectory(source)) {
     for (const directory of [join(source, 'data'), source]) {
       const manifest = join(directory, 'manifest.json');
@@ -55,6 +63,16 @@ export async function openClients({ source, client, ...context }: SourceOptions)
     if (await exists(join(source, '0.npz'))) return shardClients(source);
   }
   return dataClients(await resolveDataset(source, context), client, context.reporter);
+}
+
+/** What lies there goes first, then a name of data; any other word may mean a run. */
+async function meantSource(word: string, reporter: Reporter): Promise<string> {
+  if (DATASET_NAMES.includes(word) || /[/\\.]/.test(word) || (await exists(word))) return word;
+  const options = { warn: (message: string) => reporter.warn(message) };
+  return await findVolume(word, options).catch((error: unknown) => {
+    if (word !== LATEST && error instanceof UsageError) return word;
+    throw error;
+  });
 }
 
 /** What a split's manifest lists. */

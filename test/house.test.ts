@@ -68,6 +68,8 @@ test('the help lists every command, and each explains its options', async () => 
     'record',
     'tensorboard',
     'export',
+    'status',
+    'logs',
   ];
   assert.deepEqual([...new Set(listed)].filter((name) => name !== 'help').sort(), commands.sort());
   await Promise.all(

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { HostMessage, HostRequest, StruckStage } from './programs/host.js';
 import type { Finished } from './programs.js';
+import { requireResult } from './results.js';
 
 const HOST = fileURLToPath(new URL('./programs/host.js', import.meta.url));
 
@@ -39,7 +40,11 @@ export function runCommand(
   { cwd = process.cwd(), struck = [], train }: HostOptions = {},
 ): Promise<Finished> {
   const request = { program, args, directory: cwd, struck, isTrainedOutside: train !== undefined };
-  const ended = last.then(() => ask(request, train));
+  const ended = last.then(async () => {
+    const finished = await ask(request, train);
+    requireResult(program, args, finished);
+    return finished;
+  });
   last = ended.catch(() => undefined);
   return ended;
 }

@@ -6,6 +6,7 @@ import { COMMANDS } from '../commands.js';
 import type { CommandBuilder, ProgramContext } from '../lib/cli/program.js';
 import { randomStream } from '../lib/core/random.js';
 import { type Examples, labelledImages } from '../lib/federation/examples.js';
+import { requireProgramResult } from './results.js';
 
 /** Programs by their folder, as compiled. */
 export type Program =
@@ -17,6 +18,7 @@ export type Program =
   | 'server/cli'
   | 'server/predict-cli'
   | 'pipeline/cli'
+  | 'simulator/cli'
   | 'datasets/cli'
   | 'doctor/cli'
   | 'report/cli'
@@ -45,7 +47,9 @@ export async function runProgramFile(
     reject: false,
     ...options,
   });
-  return { exitCode, stdout, stderr };
+  const finished = { exitCode, stdout, stderr };
+  requireProgramResult(program, args, finished);
+  return finished;
 }
 
 /** Last line of an output. */

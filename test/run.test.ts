@@ -10,6 +10,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
@@ -183,6 +184,53 @@ test('its records and its last line are as docs/schemas says', () => {
   requireValidFile('accuracy', join(volume, 'accuracy.json'));
   requireValidLines('metrics-event', join(volume, 'metrics.jsonl'));
   requireValid('run-result', line);
+});
+
+test('a recorder elsewhere writes the same record of a round, norms and epochs with it', async () => {
+  const volume = await copyOfFinished('recorded');
+  const paths = volumePaths(volume);
+  const { settings, threads, id } = await readRunRecord(paths.run);
+  const before = await readRoundRecord(paths.round(2).record);
+  const {
+    aggregate,
+    evaluation: _evaluation,
+    seconds: _seconds,
+    acrossClients: _across,
+    ...trained
+  } = before;
+  assert.ok(aggregate !== undefined);
+  const reported = trained.reported.map(
+    ({ norm: _norm, cosine: _cosine, alone: _alone, shard: _shard, engine = '', sha256 = '', ...each }) => ({
+      ...{ ...each, engine, sha256 },
+    }),
+  );
+  const { round, parent, selected, quorum, learningRate } = before;
+  const start = { round, parent, selected, quorum };
+  const clients = before.reported.map(({ client, norm, cosine }) => ({ client, norm, cosine }));
+  const { inputs: _inputs, ...made } = aggregate;
+  await rm(paths.round(2).record);
+  const facts = join(directory, 'facts.json');
+  for (const [step, told] of Object.entries({
+    open: { id, settings, threads, retries: 0 },
+    trained: { ...start, learningRate, reported, missing: [] },
+    tested: { ...start, aggregate: { ...made, rejected: [], clients }, seconds: { train: 1, aggregate: 1 } },
+    end: {
+      last: start,
+      lastModel: finished.line.sha256,
+      best: { round: finished.line.best.round, sha256: finished.line.best.sha256 },
+      result: finished.line,
+    },
+  })) {
+    await writeFile(facts, JSON.stringify(told));
+    const { exitCode, stderr } = await runCommand('record', [
+      ...['--step', step, '--volume', volume, '--facts', facts],
+    ]);
+    assert.equal(exitCode, 0, `${step}: ${stderr}`);
+  }
+  const after = await readRoundRecord(paths.round(2).record);
+  const withoutTests = ({ reported: list }: typeof after) => list.map(({ alone: _, ...each }) => each);
+  assert.deepEqual(withoutTests(after), withoutTests(before));
+  assert.equal(after.aggregate?.inputs, aggregate.inputs);
 });
 
 test('the same command skips everything and ends with the same model', async () => {

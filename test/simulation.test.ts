@@ -6,8 +6,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import type { SaveReply, TrainReply } from '../lib/formats/simulation-messages.js';
 import { writeTinyDataset } from './datasets.js';
+import { requireValid } from './json-schemas.js';
 import { runningWith } from './processes.js';
+import { programPath } from './programs.js';
 import {
   commandOf,
   endRun,
@@ -120,6 +124,36 @@ test('a simulation leaves no files of clients, and goes on with nothing to do', 
   const fresh = await finishRun(volume, [...flags, '--fresh']);
   assert.equal(fresh.sha256, first.sha256);
   assert.deepEqual(readdirSync(volume, { recursive: true }).map(String).sort(), files);
+});
+
+test('requests and replies of the simulator are as docs/schemas says', async () => {
+  const volume = at('spoken');
+  await cp(at('whole'), volume, { recursive: true });
+  const file = join(volume, 'next.h5');
+  const ask = [
+    { request: 'train', round: 1, global: join(volume, MODELS[0] ?? ''), clients: [0, 1, 2] },
+    { request: 'save', file, minUpdates: 3 },
+    { request: 'evaluate', model: file, file: join(volume, 'accuracy.json') },
+  ];
+  for (const request of ask) requireValid('simulator-request', request);
+  const { stdout, exitCode, stderr } = await execa(
+    process.execPath,
+    [programPath('simulator/cli'), '--data', join(volume, 'data'), '--batch', '16', '--epochs', '2'],
+    { input: ask.map((request) => `${JSON.stringify(request)}\n`).join(''), reject: false },
+  );
+  assert.equal(exitCode, 0, stderr);
+  const replies = stdout.split('\n').map((line) => JSON.parse(line) as SaveReply & TrainReply);
+  requireValid('simulator-train-reply', replies[0]);
+  requireValid('simulator-save-reply', replies[1]);
+  requireValid('simulator-evaluate-reply', replies[2]);
+  assert.deepEqual(
+    replies[1]?.clients?.map(({ client }) => client),
+    [0, 1, 2],
+  );
+  assert.deepEqual(
+    replies[0]?.reported.map(({ epochs = [] }) => epochs.map(({ epoch }) => epoch)),
+    [0, 1, 2].map(() => [1, 2]),
+  );
 });
 
 /** A simulation that takes minutes, on one volume again and again, and its simulator once it trains. */

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { forMany } from '../../lib/system/abort.js';
+import { requireValid } from '../../test/json-schemas.js';
 import { type ClusterOptions, objectsOf } from '../../test/kube/cluster.js';
 import { INDEX } from '../../test/kube/job-pods.js';
 import {
@@ -14,6 +15,7 @@ import {
   runOptions,
   runPlayed,
 } from '../../test/kube/played-programs.js';
+import { kube } from '../../test/kube/runs.js';
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { findCluster } from '../connection/connect.js';
@@ -312,6 +314,8 @@ test('with cleanup nothing of the run stays in the cluster', async (t) => {
   const { result } = await runPlayed(cluster, { cleansUp: true });
   assert.ok(result);
   for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
+  const { stdout } = await kube(cluster, ['delete', '--run', 'digits-4x1-0a1b2c3d']);
+  requireValid('k8s-deleted', JSON.parse(stdout));
 });
 
 test('on a volume that is new or cleared, Jobs of before do not count', async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentReporter } from '../../lib/observability/events.js';
 import { forMany } from '../../lib/system/abort.js';
+import { requireValid } from '../../test/json-schemas.js';
 import { type ClusterOptions, type FakeCluster, objectsOf } from '../../test/kube/cluster.js';
 import { INDEX } from '../../test/kube/job-pods.js';
 import type { KubeObject } from '../../test/kube/objects.js';
@@ -35,7 +36,9 @@ async function notesOf(cluster: FakeCluster): Promise<string> {
     signal,
     reporter: silentReporter,
   });
-  return describeJobs(await jobsOfRuns(api, undefined));
+  const rows = await jobsOfRuns(api, undefined);
+  requireValid('k8s-status', rows);
+  return describeJobs(rows);
 }
 
 /** Each is told in one line for all pods before it ends the run with the next step, and shown by the status meanwhile. */

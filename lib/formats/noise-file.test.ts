@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { requireValidFile } from '../../test/json-schemas.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { DataError } from '../core/errors.js';
 import { type NoiseFile, openNoiseFile } from './noise-file.js';
@@ -46,6 +47,7 @@ test('the same sum gets the same noise and is counted once; another sum of the r
   assert.equal(others.size, 3);
   assert.deepEqual([again.redrawn(1), again.redrawn(2), again.redrawn(0)], [[2], [2], []]);
   assert.deepEqual((await openNoiseFile(path)).redrawn(2), [2]);
+  requireValidFile('noise-key', path);
   const text = await readFile(path, 'utf8');
   assert.ok(!text.includes(INPUTS) && !text.includes(OTHER), 'the sums are not told');
 });

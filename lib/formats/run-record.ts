@@ -1,5 +1,6 @@
 /** The records of a run on its volume: `run.json` (what the run is) and `rounds/<r>/round.json` (what happened). */
 import { z } from 'zod';
+import { DataError } from '../core/errors.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
 import type { StrategySettings } from '../federation/strategies/strategy-settings.js';
 import { PARTITION, SCHEME } from '../settings/parts/partition.js';
@@ -18,7 +19,7 @@ import {
   shareField as share,
 } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
-import { parseDocument } from './files/json-document.js';
+import { jsonOrNothing, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { epochsField, updateMeasureFields } from './stage-results.js';
 
@@ -213,8 +214,15 @@ export function writeRecord(path: string, record: RunRecord | RoundRecord): Prom
   return writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
 }
 
+const versionSchema = z.object({ schemaVersion: z.number() });
+
 /** Reads a record of a schema. @throws {DataError} when it is missing, or something else than `what` says */
 export async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
   const text = new TextDecoder().decode(await readFileBytes(path, what));
+  const version = versionSchema.safeParse(jsonOrNothing(text)).data?.schemaVersion ?? SCHEMA_VERSION;
+  if (version > SCHEMA_VERSION) {
+    const found = `version ${version}, which a later fedbatch has written: take that one`;
+    throw new DataError({ file: path, expected: `${what} of version ${SCHEMA_VERSION}`, found });
+  }
   return parseDocument(text, { schema, file: path, expected: what });
 }

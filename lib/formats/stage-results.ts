@@ -41,6 +41,11 @@ export const initResultSchema = z
   })
   .meta({ title: 'Result of init', description: 'The initial model.' });
 
+/** `init-task`: the example of a task. */
+export const initTaskResultSchema = z
+  .object({ file: z.string().describe('The file that was written.') })
+  .meta({ title: 'Result of init-task', description: 'The example of a task that was written.' });
+
 const epochSchema = z.object({
   epoch: countField.min(1),
   loss: lossField.describe('Mean over its examples; null where it is not finite.'),

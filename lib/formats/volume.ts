@@ -4,6 +4,12 @@ import { join } from 'node:path';
 /** The folder of the runs that are given no other volume, each called after its id. */
 export const RUNS = 'runs';
 
+/** The word for the run that was begun last. */
+export const LATEST = 'latest';
+
+/** What help says of a word that means a run. */
+export const RUN_ARGUMENT = `a run: its volume, its name or id below ${RUNS}/, the beginning of one, or ${LATEST}`;
+
 /** What stands in a path for the number of a client that the index of its Job chooses. */
 export const INDEXED_CLIENT = '{client}';
 
@@ -31,6 +37,8 @@ export interface VolumePaths {
   readonly logs: string;
   /** TensorBoard's event file of the global model, or of a client. */
   eventFile(writer: 'global' | number): string;
+  /** Held by the one process that writes the volume. */
+  readonly lock: string;
   /** The secret of a private run: nobody but its owner reads it. */
   readonly noiseKey: string;
   /** Directory of the rounds, and of the clients' latest models. */
@@ -79,6 +87,7 @@ export function volumePaths(root: string): VolumePaths {
     logs: join(root, 'logs'),
     eventFile: (writer) =>
       join(root, 'logs', writer === 'global' ? writer : `client-${writer}`, 'events.out.tfevents.fedbatch'),
+    lock: join(root, '.lock'),
     noiseKey: join(root, 'noise-key.json'),
     rounds: join(root, 'rounds'),
     models: join(root, 'model'),

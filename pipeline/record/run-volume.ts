@@ -49,7 +49,7 @@ export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   const { paths, fresh } = options;
   await refuseFilesInside(options);
   await refuseForeignDirectory(paths);
-  const lock = await takeLock(join(paths.root, '.lock'));
+  const lock = await takeLock(paths.lock);
   try {
     const earlier = (await exists(paths.run)) ? await readOwnRecord(paths) : undefined;
     if (earlier !== undefined && !fresh) refuseOtherRun(earlier, options);

@@ -5,6 +5,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
+import { parse } from 'yaml';
 import { InterruptedError, StageError } from '../../lib/core/errors.js';
 import { type Reporter, silentReporter } from '../../lib/observability/events.js';
 import { runSettings } from '../../lib/settings/run-settings.js';
@@ -116,6 +117,7 @@ test('a sweep from a file: flags win over it, seeds are one row', async () => {
     file,
     'grid:\n  learning-rate: [0.5, 0.1]\n  model.hidden: ["8"]\n  seed: [0, 1]\nparallel: 2\nsettings:\n  training: { epochs: 9 }\n',
   );
+  requireValid('sweep-file', parse(await readFile(file, 'utf8')));
   const { exitCode, stdout, stderr } = await sweep(out, '--file', file, '--grid', 'learning-rate=0.1');
   assert.equal(exitCode, 0, stderr);
   const { ranking } = JSON.parse(lastLine(stdout)) as SweepResult;

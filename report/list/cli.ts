@@ -4,8 +4,8 @@ import { tagOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
 import { RUNS } from '../../lib/formats/volume.js';
 
-/** Columns of a list where the output is no terminal. */
-const PLAIN_WIDTH = 110;
+/** Columns of a list where the output is no terminal: whatever shows it has as many. */
+const PLAIN_WIDTH = 80;
 
 interface ListFlags {
   readonly tag?: readonly string[];
@@ -34,7 +34,7 @@ export function runsCli(context: ProgramContext): Command {
       )
       .action(async (folder: string, { tag: tags = [], json }: ListFlags) => {
         const { formatRows, listRuns } = await import('./run-list.js');
-        const all = (await listRuns(folder, context)).map(({ row }) => row);
+        const all = await listRuns({ folder, warn: (message) => context.reporter.warn(message) });
         const rows = all.filter((row) => tags.every((tag) => row.tags?.includes(tag)));
         if (json) {
           process.stdout.write(`${JSON.stringify(rows)}\n`);
@@ -51,7 +51,7 @@ function compareCli(context: ProgramContext): Command {
   return new Command('compare')
     .summary('show what sets runs apart, and what came of it')
     .description('Show in which settings runs differ, and what their last tests found, side by side.')
-    .argument('<runs...>', 'two runs or more: volumes, names, ids or beginnings of ids')
+    .argument('<runs...>', 'two runs or more: volumes, names, ids, beginnings of them, or latest')
     .option('--in <folder>', 'folder in which names and ids are looked for', RUNS)
     .option('--json', 'print one JSON line')
     .addHelpText(
@@ -62,10 +62,11 @@ function compareCli(context: ProgramContext): Command {
       const { UsageError } = await import('../../lib/core/errors.js');
       if (words.length < 2)
         throw new UsageError(`Expected two runs to compare, found ${words.join(' ')} alone.`);
-      const { findRun, listRuns } = await import('./run-list.js');
-      const { compareRuns, formatComparison } = await import('./compare-runs.js');
+      const { findVolume } = await import('../../lib/formats/runs/find-run.js');
+      const { compareRuns, formatComparison, readComparedRun } = await import('./compare-runs.js');
+      const options = { folder: flags.in, warn: (message: string) => context.reporter.warn(message) };
       const found = [];
-      for (const word of words) found.push(await findRun(word, () => listRuns(flags.in, context)));
+      for (const word of words) found.push(await readComparedRun(await findVolume(word, options)));
       const comparison = compareRuns(found);
       process.stdout.write(`${flags.json ? JSON.stringify(comparison) : formatComparison(comparison)}\n`);
     });

@@ -1,16 +1,30 @@
 /** Runs side by side: the settings in which they differ, and what their last tests found. */
 import { isMetric, leadingFigure, type TestFigures } from '../../lib/federation/metrics.js';
-import type { RunComparison } from '../../lib/formats/run-rows.js';
+import type { RunComparison, RunRow } from '../../lib/formats/runs/run-rows.js';
+import { volumePaths } from '../../lib/formats/volume.js';
 import { formatTable } from '../../lib/observability/format.js';
 import { differingSettings } from '../../lib/settings/differences.js';
 import type { SettingValue } from '../../lib/settings/value-type.js';
-import type { ListedRun } from './run-list.js';
+import { type RunRecords, readRunRecords } from '../records.js';
+import { readRow } from './run-list.js';
 
 /** Letters of a column's title at most: runs of longer names are called A, B and so on. */
 const MOST_LETTERS = 20;
 
+/** A run with all that its volume tells. */
+export interface ComparedRun {
+  readonly row: RunRow;
+  readonly records: RunRecords;
+}
+
+/** Reads a run that is to be compared. @throws {DataError} where there is none, or its records are damaged */
+export async function readComparedRun(volume: string): Promise<ComparedRun> {
+  const records = await readRunRecords(volumePaths(volume));
+  return { row: await readRow({ volume, run: records.run }), records };
+}
+
 /** What sets the runs apart. */
-export function compareRuns(runs: readonly ListedRun[]): RunComparison {
+export function compareRuns(runs: readonly ComparedRun[]): RunComparison {
   const differing = differingSettings(runs.map(({ records }) => records.run.settings));
   const figures = runs.map(figuresOf);
   const names = [...new Set(figures.flatMap((each) => [...each.keys()]))];
@@ -25,7 +39,7 @@ export function compareRuns(runs: readonly ListedRun[]): RunComparison {
 }
 
 /** The metrics of the last test, the leading one first, then its loss, rounds and seconds. */
-function figuresOf({ row, records }: ListedRun): ReadonlyMap<string, number | null> {
+function figuresOf({ row, records }: ComparedRun): ReadonlyMap<string, number | null> {
   const test: TestFigures | undefined = records.rounds.findLast(({ evaluation }) => evaluation)?.evaluation;
   const seconds = records.rounds.reduce(
     (sum, round) =>
@@ -48,11 +62,14 @@ function figuresOf({ row, records }: ListedRun): ReadonlyMap<string, number | nu
   );
 }
 
+/** Columns of a table at most; more runs than fit go on in a table below. */
+const WIDTH = 80;
+
 /** Two tables, for people: what differs, and what came of it. */
 export function formatComparison({ runs, settings, figures }: RunComparison): string {
   const names = runs.map(({ name, id }) => name ?? id);
   const isLong = names.some(({ length }) => length > MOST_LETTERS);
-  const titles = isLong ? names.map((_, at) => String.fromCharCode(65 + at)) : names;
+  const titles = isLong ? names.map((_, at) => letterOf(at)) : names;
   const legend = isLong ? `${names.map((name, at) => `${titles[at]}  ${name}`).join('\n')}\n\n` : '';
   const hasDifference = runs.length === 2;
   const rows = figures.map(({ name, values }) => [
@@ -63,11 +80,32 @@ export function formatComparison({ runs, settings, figures }: RunComparison): st
   const differing =
     settings.length === 0
       ? 'Their settings are the same.'
-      : formatTable(
+      : fittingTables(
           ['setting', ...titles],
           settings.map(({ place, values }) => [place, ...values.map((value) => `${value ?? ''}`)]),
         );
-  return `${legend}${differing}\n\n${formatTable(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
+  return `${legend}${differing}\n\n${fittingTables(['result', ...titles, ...(hasDifference ? ['difference'] : [])], rows)}`;
+}
+
+/** A, B, …, Z, AA, AB, … */
+function letterOf(at: number): string {
+  const last = String.fromCharCode(65 + (at % 26));
+  return at < 26 ? last : `${letterOf(Math.floor(at / 26) - 1)}${last}`;
+}
+
+/** Tables that fit, one below the other, each with the first column: half of the others, where they are too many. */
+function fittingTables(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const table = formatTable(header, rows);
+  const others = header.length - 1;
+  if (table.indexOf('\n') <= WIDTH || others < 2) return table;
+  const half = 1 + Math.ceil(others / 2);
+  const part = (from: number, to: number) => (cells: readonly string[]) => [
+    cells[0] ?? '',
+    ...cells.slice(from, to),
+  ];
+  return [part(1, half), part(half, header.length)]
+    .map((cells) => fittingTables(cells(header), rows.map(cells)))
+    .join('\n\n');
 }
 
 const figureText = (name: string, value: number) => (isMetric(name) ? value.toFixed(4) : `${value}`);

@@ -9,12 +9,12 @@ import { requireValid } from '../../test/json-schemas.js';
 import { runCommand } from '../../test/program-host.js';
 import { sampleRecords } from '../../test/sample-records.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
-import { compareRuns, formatComparison } from './compare-runs.js';
-import { formatRows, listRuns, readRun } from './run-list.js';
+import { compareRuns, formatComparison, readComparedRun } from './compare-runs.js';
+import { formatRows, listRuns } from './run-list.js';
 
 const folder = await sharedDirectory();
 const heard: string[] = [];
-const reporter = { warn: (message: string) => void heard.push(message) };
+const warn = (message: string) => void heard.push(message);
 
 /** Writes the records of a run as it lies on a volume after so many rounds, and what its last session told. */
 async function writeVolume(
@@ -65,7 +65,7 @@ await writeVolume(
 );
 
 test('runs are found wherever they lie below the folder, the newest first, with what came of them', async () => {
-  const rows = (await listRuns(folder, { reporter })).map(({ row }) => row);
+  const rows = await listRuns({ folder, warn });
   requireValid('runs-result', JSON.parse(JSON.stringify(rows)));
   assert.deepEqual(
     rows.map(({ id, volume, name, tags, rounds, most, metric, value, state }) => [
@@ -84,7 +84,7 @@ test('runs are found wherever they lie below the folder, the newest first, with 
 });
 
 test('a table leaves out whole columns where there is no room, and keeps what came of a run', async () => {
-  const rows = (await listRuns(folder, { reporter })).map(({ row }) => row);
+  const rows = await listRuns({ folder, warn });
   const wide = formatRows(rows, 200).split('\n');
   assert.match(wide[0] ?? '', /begun +name +run +tags +data +model +rounds +result +state/);
   assert.match(
@@ -94,10 +94,17 @@ test('a table leaves out whole columns where there is no room, and keeps what ca
   const narrow = formatRows(rows, 80).split('\n');
   assert.ok(narrow.every((line) => line.length <= 80));
   assert.match(narrow[0] ?? '', /name +model +rounds +result +state/);
+  const named = rows.map((row) => ({
+    ...row,
+    name: `${row.id}, with a name that is far too long for a table of 80`,
+  }));
+  const cut = formatRows(named, 80).split('\n');
+  assert.ok(cut.every((line) => line.length <= 80));
+  assert.match(cut[2] ?? '', /^digits-4x1-22222222, with.*… +2 +accuracy 0\.9000 +finished$/);
 });
 
 test('two runs side by side: what differs by its place, data by what they hold, figures with their difference', async () => {
-  const comparison = compareRuns([await readRun(first), await readRun(second)]);
+  const comparison = compareRuns([await readComparedRun(first), await readComparedRun(second)]);
   requireValid('runs-comparison', JSON.parse(JSON.stringify(comparison)));
   assert.deepEqual(comparison.settings, [
     { place: 'federation.rounds', values: [3, 2] },
@@ -117,13 +124,28 @@ test('two runs side by side: what differs by its place, data by what they hold, 
 });
 
 test('runs of long names are columns A and B, named above', async () => {
-  const { row, records } = await readRun(first);
+  const { row, records } = await readComparedRun(first);
   const named = (name: string) => ({ records, row: { ...row, name } });
   const text = formatComparison(compareRuns([named('learning-rate 0.1, hidden 64'), named('b')]));
   assert.match(
     text,
     /^A {2}learning-rate 0\.1, hidden 64\nB {2}b\n\nTheir settings are the same\.\n\n +result +A +B +difference\n/,
   );
+});
+
+test('more runs than fit 80 columns are compared in tables below each other', async () => {
+  const { row, records } = await readComparedRun(first);
+  const many = Array.from({ length: 12 }, (_, at) => ({
+    records,
+    row: { ...row, name: `run number ${at}` },
+  }));
+  const text = formatComparison(compareRuns(many));
+  assert.ok(
+    text.split('\n').every((line) => line.length <= 80),
+    text,
+  );
+  assert.equal(text.match(/^accuracy|^ +accuracy/gm)?.length, 4);
+  for (const { row: each } of many) assert.ok(text.includes(each.name), each.name);
 });
 
 test('the commands: by tag, by name and by the beginning of an id; what means no run or several is refused', async () => {
@@ -162,7 +184,7 @@ test('a damaged record is told of, and the others are listed', async () => {
   await mkdir(damaged);
   await writeFile(join(damaged, 'run.json'), '{');
   heard.length = 0;
-  assert.equal((await listRuns(folder, { reporter })).length, 3);
+  assert.equal((await listRuns({ folder, warn })).length, 3);
   assert.equal(heard.length, 1);
   assert.match(
     heard[0] ?? '',

@@ -1,7 +1,7 @@
 /** Finds the version of the model that a request names: by number, by label, or the one that answers. */
 
 import { HttpProblem } from '../../lib/http/problems.js';
-import type { ModelCard } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 
 /** What a request says about the model that it wants. */

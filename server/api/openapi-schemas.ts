@@ -1,7 +1,8 @@
 /** The schemas of the OpenAPI document: those of the served model, and those that are the same for every model. */
+import { z } from 'zod';
+import { modelAnswerSchema } from '../models/model-card.js';
 import { modelSchemas } from './openapi-model.js';
 import {
-  anyNumber,
   anyShare,
   anyText,
   list,
@@ -22,9 +23,6 @@ export function schemas(facts: ModelFacts): Readonly<Record<string, Schema>> {
     ...(pictureShape === undefined ? {} : pictureSchemas(facts, pictureShape)),
   };
 }
-
-const time: Schema = { type: 'string', format: 'date-time' };
-const numbers = list(anyNumber);
 
 /** Of a model that tells what a picture shows. */
 function pictureSchemas(
@@ -59,7 +57,6 @@ function pictureSchemas(
 }
 
 function fixedSchemas(): Readonly<Record<string, Schema>> {
-  const version = record({ version: wholeNumber, sha256: anyText, loadedAt: time });
   const tensorInfo = record({
     dtype: anyText,
     tensor_shape: record({
@@ -67,26 +64,6 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
       unknown_rank: yesOrNo,
     }),
     name: anyText,
-  });
-  const scale = record({ black: numbers, white: numbers });
-  const shape = list(wholeNumber);
-  const column = record({
-    name: anyText,
-    'unit?': anyText,
-    'missing?': anyNumber,
-    'least?': anyNumber,
-    'most?': anyNumber,
-  });
-  const input = record({
-    name: anyText,
-    shape,
-    'isInteger?': yesOrNo,
-    'below?': wholeNumber,
-    'isPicture?': yesOrNo,
-    'scale?': scale,
-    'columns?': list(column),
-    'categories?': list(anyText),
-    'takesUnknown?': yesOrNo,
   });
   return {
     Problem: record({ error: anyText, 'status?': wholeNumber, 'requestId?': anyText }),
@@ -118,29 +95,14 @@ function fixedSchemas(): Readonly<Record<string, Schema>> {
     Live: record({ live: yesOrNo }),
     Ready: record({ ready: yesOrNo }),
     ModelReady: record({ name: anyText, ready: yesOrNo }),
-    Model: {
-      type: 'object',
-      required: ['file', 'sha256', 'classes', 'engine', 'signature', 'name', 'version', 'versions'],
-      properties: {
-        file: anyText,
-        sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
-        inputShape: list(wholeNumber, 3),
-        scale,
-        inputs: list(input),
-        outputs: list(record({ name: anyText, shape, task: anyText, 'isLogits?': yesOrNo })),
-        target: record({ column: anyText, 'unit?': anyText }),
-        task: anyText,
-        classes: wholeNumber,
-        engine: anyText,
-        signature: record({ input: anyText, output: anyText }),
-        labels: list(anyText),
-        name: anyText,
-        version: wholeNumber,
-        versions: list(version),
-        refused: record({ sha256: anyText, reason: anyText, at: time }),
-      },
-    },
+    Model: modelSchema(),
     Health: record({ status: anyText }),
     Rollback: record({ version: wholeNumber, sha256: anyText }),
   };
+}
+
+/** The answer to GET /model, as it is declared. */
+function modelSchema(): Schema {
+  const { $schema: _dialect, ...schema } = z.toJSONSchema(modelAnswerSchema, { io: 'input' });
+  return schema;
 }

@@ -5,7 +5,8 @@
 import { formatScale } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { SIGNATURES } from '../codecs/tensorflow-json.js';
-import { answerFactsOf, inputsOf, isPictureReader, type ModelCard, outputsOf } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
+import { answerFactsOf, inputsOf, isPictureReader, outputsOf } from '../models/predictor.js';
 import type { ModelVersion, ServedModels } from '../models/served-models.js';
 import { type FoundModel, findVersion, requireModel } from './find-version.js';
 import { type ApiParts, jsonBytes, modelRows, outputsIn, requireClasses } from './model-rows.js';

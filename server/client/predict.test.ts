@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
+import { requireValid } from '../../test/json-schemas.js';
 import { runCommand } from '../../test/program-host.js';
 import { programPath } from '../../test/programs.js';
 import { writePrototypeModel } from '../testing/prototype-model.js';
@@ -51,7 +52,9 @@ describe('fedbatch predict', () => {
     ] as const) {
       const { exitCode, stdout, stderr } = await predict(port, ...more);
       assert.equal(exitCode, 0, stderr);
-      assert.equal((JSON.parse(stdout) as { prediction: number }).prediction, 4);
+      const answer = JSON.parse(stdout) as { prediction: number };
+      requireValid('prediction', answer);
+      assert.equal(answer.prediction, 4);
     }
   });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { modelRows } from '../api/model-rows.js';
-import type { ModelCard } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
 import type { ServedInput } from '../models/served-facts.js';
 import { isText, tensorOfFields } from './written-numbers.js';
 

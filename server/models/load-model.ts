@@ -23,8 +23,9 @@ import { faultOf, stepsOf, type Task, widthOf } from '../../lib/model/tasks/task
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
 import { joinRows, splitRows } from '../rows.js';
 import { toldData, withDataFacts } from './data-facts.js';
+import type { ModelCard, ModelSignature } from './model-card.js';
 import { findLabels, findTest, findTraining, type LabelSource } from './model-records.js';
-import { inputsOf, type ModelCard, type ModelSignature, rowSizeOf } from './predictor.js';
+import { inputsOf, rowSizeOf } from './predictor.js';
 import type { ServedInput, ServedOutput } from './served-facts.js';
 import type { LoadedModel, WorkerSettings } from './worker-protocol.js';
 

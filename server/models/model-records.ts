@@ -11,7 +11,7 @@ import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import type { ToldData } from './data-facts.js';
-import type { ModelCard, ModelTraining } from './predictor.js';
+import type { ModelCard, ModelTraining } from './model-card.js';
 
 /** A page shows no more. */
 const MOST_CONFUSIONS = 3;

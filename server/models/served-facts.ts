@@ -20,7 +20,8 @@ const columnSchema = z
   })
   .readonly();
 
-const inputSchema = z
+/** An input of a model. */
+export const inputSchema = z
   .object({
     name: z.string(),
     /** Of one example. */
@@ -42,7 +43,8 @@ const inputSchema = z
   })
   .readonly();
 
-const outputSchema = z
+/** An output of a model. */
+export const outputSchema = z
   .object({
     name: z.string(),
     /** Of the answer to one example. */
@@ -54,7 +56,8 @@ const outputSchema = z
   })
   .readonly();
 
-const targetSchema = z.object({ column: z.string(), unit: z.string().optional() }).readonly();
+/** What a model answers, as its data call it. */
+export const targetSchema = z.object({ column: z.string(), unit: z.string().optional() }).readonly();
 
 /** What stands in a model's metadata for clients that answer in words. */
 export const answerFactsSchema = z

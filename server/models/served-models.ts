@@ -2,7 +2,8 @@
 import { messageOf } from '../../lib/core/errors.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import { PredictorUnavailableError } from '../../lib/http/problems.js';
-import type { ModelCard, Predictor } from './predictor.js';
+import type { ModelCard } from './model-card.js';
+import type { Predictor } from './predictor.js';
 
 /** One version: a model file as it was when it was loaded. */
 export interface ModelVersion {

@@ -5,7 +5,8 @@ import { type ExitCode, FedbatchError, messageOf } from '../../lib/core/errors.j
 import { prepareEngines } from '../../lib/engine/native-environment.js';
 import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import { type Reporter, silentReporter } from '../../lib/observability/events.js';
-import type { ModelCard, Predictor } from './predictor.js';
+import type { ModelCard } from './model-card.js';
+import type { Predictor } from './predictor.js';
 import type { WorkerReply, WorkerRequest, WorkerSettings } from './worker-protocol.js';
 
 /** A model that the worker could not load: the sentence and exit code of the error that it met. */

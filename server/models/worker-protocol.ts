@@ -4,7 +4,7 @@ import { ExitCode, isFedbatchError, messageOf } from '../../lib/core/errors.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
-import type { ModelCard } from './predictor.js';
+import type { ModelCard } from './model-card.js';
 
 /** What the worker is started with. */
 export interface WorkerSettings {

@@ -1,7 +1,7 @@
 /** What the server counts and times, for Prometheus. Each server has a registry of its own. */
 import { createRegistry } from '../../lib/prometheus/registry.js';
 import type { AnsweredBatch } from '../models/batching.js';
-import type { ModelCard } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
 import type { ServedModels } from '../models/served-models.js';
 
 /** A request that has been answered. */

@@ -13,7 +13,8 @@ import { HttpProblem, PredictorUnavailableError } from '../../lib/http/problems.
 import { requireClasses } from '../api/model-rows.js';
 import { withoutNoise } from '../codecs/answers.js';
 import { sharesOfLogits } from '../models/answer-words.js';
-import type { ModelCard, Predictor } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
+import type { Predictor } from '../models/predictor.js';
 import { decodeImage, type GivenImage } from './decode-image.js';
 
 /** What is said about one digit (letter, picture). */

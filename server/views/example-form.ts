@@ -2,7 +2,8 @@
 import { sizeOf } from '../../lib/core/weights.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { isText } from '../codecs/written-numbers.js';
-import { inputsOf, type ModelCard } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
+import { inputsOf } from '../models/predictor.js';
 import { columnNames, type ServedColumn, type ServedInput } from '../models/served-facts.js';
 import { FIELD_PREFIX } from '../pictures/upload.js';
 import { PICTURE_TYPES } from './page-content.js';

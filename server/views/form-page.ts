@@ -1,7 +1,8 @@
 /** The page of a model that does more than to tell what a picture shows: a form made of its inputs, and answers in the words of its task. */
 import { type Html, html } from '../../lib/html/html.js';
 import type { ExampleWords } from '../models/answer-words.js';
-import { answerFactsOf, type ModelCard, outputsOf } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
+import { answerFactsOf, outputsOf } from '../models/predictor.js';
 import type { AnswerFacts } from '../models/served-facts.js';
 import { type GivenFields, renderExampleForm, renderTableForm, takesTables } from './example-form.js';
 import { layout, renderModel } from './page.js';

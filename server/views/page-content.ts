@@ -1,5 +1,5 @@
 /** What the page shows, and the words for it; public/words.js says the same in the browser. */
-import type { ModelCard } from '../models/predictor.js';
+import type { ModelCard } from '../models/model-card.js';
 import { type Answer, subjectOf } from '../pictures/classify.js';
 import type { Explanation } from '../pictures/explain.js';
 import type { Sample } from '../pictures/samples.js';

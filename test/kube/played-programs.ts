@@ -66,6 +66,7 @@ function resultOf(
       reported: [],
       rejected: [],
       missing: [],
+      clients: 4,
     },
   };
   return results[container] ?? {};

@@ -30,7 +30,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFedbatchError, StorageError, UsageError } from '../../core/errors.js';
 import { makeDirectory, storageError } from './atomic-file.js';
-import { currentHolder, type Guarded, heldMessage, holderIn, isDead } from './lock-holder.js';
+import { currentHolder, type Guarded, heldMessage, holderIn, isDead, lifeOf } from './lock-holder.js';
 import { errorCode } from './read-file.js';
 
 /** A lock that is held until released. */
@@ -73,6 +73,35 @@ export async function takeLock(
   throw new UsageError(`${path}: others keep taking this lock; try again when they have ended.`);
 }
 
+/** Who holds a lock, seen by somebody who does not want it. */
+export interface HeldLock {
+  readonly pid: number;
+  readonly host: string;
+  /** When it was taken (ISO 8601). */
+  readonly since: string;
+  /** Of a process elsewhere nobody here can tell. */
+  readonly life: 'alive' | 'dead' | 'unknown';
+}
+
+/** Who holds the lock `file`; undefined where nobody does, or its text is cut off. */
+export async function lockHolder(file: string): Promise<HeldLock | undefined> {
+  const path = resolve(file);
+  const head = await readText(path).catch(() => undefined);
+  const holder = head === undefined ? undefined : holderIn(await lastOfChain(path, head));
+  if (holder === undefined) return undefined;
+  const { pid, host, since } = holder;
+  return { pid, host, since, life: lifeOf(holder) };
+}
+
+/** The text of the last of the chain that begins with `head`. */
+async function lastOfChain(path: string, head: string): Promise<string> {
+  for (let last = head; ; ) {
+    const next = await readText(successor(path, last));
+    if (next === undefined) return last;
+    last = next;
+  }
+}
+
 /** One walk of the chain; undefined when the lock changed hands meanwhile. */
 async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined> {
   const text = `${JSON.stringify({ ...currentHolder(), nonce: randomBytes(16).toString('hex') })}\n`;
@@ -80,12 +109,7 @@ async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined
   if (head === undefined) {
     return (await create(path, { path, text })) ? { release: () => release(path, text) } : undefined;
   }
-  let last = head;
-  for (;;) {
-    const next = await readText(successor(path, last));
-    if (next === undefined) break;
-    last = next;
-  }
+  const last = await lastOfChain(path, head);
   const holder = holderIn(last);
   if (holder !== undefined && !isDead(holder)) throw new UsageError(heldMessage(path, holder, guarded));
   const mine = successor(path, last);

@@ -63,6 +63,12 @@ function placeOf(holder: Holder): 'here' | 'earlier boot' | 'elsewhere' {
   return differs('pidSpace') ? 'elsewhere' : 'here';
 }
 
+/** Whether the holder lives, as far as can be told from here. */
+export function lifeOf(holder: Holder): 'alive' | 'dead' | 'unknown' {
+  if (isDead(holder)) return 'dead';
+  return placeOf(holder) === 'here' ? 'alive' : 'unknown';
+}
+
 /** Whether the holder is known to be no more. */
 export function isDead(holder: Holder): boolean {
   const place = placeOf(holder);

@@ -1,7 +1,8 @@
 /** What `fedbatch runs` tells of runs: schemas and types of its results. */
 import { z } from 'zod';
-import { countField as count, hashField as hash, lossField as loss, metricsField } from './fields.js';
-import { runRecordSchema } from './run-record.js';
+import { countField as count, hashField as hash, lossField as loss, metricsField } from '../fields.js';
+import { runRecordSchema } from '../run-record.js';
+import { runStateField } from './run-status.js';
 
 const { id, name, tags, createdAt } = runRecordSchema.shape;
 
@@ -23,9 +24,7 @@ const rowSchema = z.object({
   loss: loss.optional().describe('Of the same test.'),
   metrics: metricsField.optional(),
   sha256: hash.optional().describe('Of the model that was tested last.'),
-  state: z
-    .enum(['begun', 'finished', 'failed', 'interrupted'])
-    .describe('How the last session stands; one that has begun is at work, or was killed.'),
+  state: runStateField,
 });
 
 /** `runs --json`. */

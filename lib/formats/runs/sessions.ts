@@ -1,0 +1,149 @@
+/** The sessions of a run, as the lines of its `metrics.jsonl` tell: how the last one stands, what its tests found. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { DataError } from '../../core/errors.js';
+import { testFiguresSchema } from '../accuracy-record.js';
+import { jsonOrNothing } from '../files/json-document.js';
+import { errorCode } from '../files/read-file.js';
+import { EVENTS_VERSION } from '../metrics-event.js';
+import { type RunFailure, runFailureSchema } from '../run-results.js';
+
+const time = z.string();
+
+const endSchema = z.object({ time, event: z.literal('end'), seconds: z.record(z.string(), z.number()) });
+
+const testSchema = testFiguresSchema
+  .omit({ sha256: true })
+  .extend({ time, event: z.literal('evaluation'), round: z.int() });
+
+const stepSeconds = z.object({ train: z.number(), aggregate: z.number(), evaluate: z.number() });
+
+/** What is read of the events: less than docs/schemas says of them, so that lines of any version are understood. */
+const sessionEvents = z.discriminatedUnion('event', [
+  z.object({
+    time,
+    event: z.literal('start'),
+    schemaVersion: z.number().optional(),
+    id: z.string().optional(),
+    jobs: z.number().optional(),
+    settings: z.object({ federation: z.object({ rounds: z.int() }) }).optional(),
+  }),
+  testSchema,
+  z.object({ time, event: z.literal('round'), round: z.int(), seconds: stepSeconds }),
+  endSchema,
+  runFailureSchema.extend({ time, event: z.literal('failure') }),
+]);
+
+type SessionEvent = z.infer<typeof sessionEvents>;
+
+/** One session that came to its end: seconds by stage, and their total. */
+export type Session = Pick<z.infer<typeof endSchema>, 'time' | 'seconds'>;
+
+/** A test of the global model after a round. */
+export type RoundTest = Omit<z.infer<typeof testSchema>, 'event'>;
+
+/** A session that is not over is at work, or was killed. */
+export type RunState =
+  | { readonly kind: 'begun' | 'finished'; readonly time: string }
+  | { readonly kind: 'failed'; readonly time: string; readonly failure: RunFailure };
+
+/** What the events tell. */
+export interface RunSessions {
+  /** Those that came to their end: a run that was stopped and went on has several. */
+  readonly sessions: readonly Session[];
+  /** How the last one stands; undefined where none has begun. */
+  readonly state?: RunState | undefined;
+  /** The last beginning. */
+  readonly start?: Extract<SessionEvent, { event: 'start' }> | undefined;
+  /** One of each round, the newest, in the order of the rounds. */
+  readonly tests: readonly RoundTest[];
+  /** Seconds of each round of the last session. */
+  readonly roundSeconds: readonly number[];
+  /** When something was told last. */
+  readonly lastTime?: string | undefined;
+  /** What is wrong with the file, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** By their names in the line, so that the others, which may be many, are not parsed. */
+const WANTED = /"event":"(?:start|evaluation|round|end|failure)"/;
+
+/**
+ * Reads the events. Lines of later versions, or that are damaged, are passed over; a last one without its end is still
+ * being written, or its writer was killed.
+ *
+ * @throws {DataError} where it cannot be read, but for one that is not there
+ */
+export async function readSessions(path: string): Promise<RunSessions> {
+  const lines = (await readEventsText(path)).split('\n');
+  const isCut = (lines.pop() ?? '') !== '';
+  const wanted = lines.filter((line) => WANTED.test(line));
+  const events = wanted.flatMap((line) => {
+    const { data } = sessionEvents.safeParse(jsonOrNothing(line));
+    return data === undefined ? [] : [data];
+  });
+  const lost = wanted.length - events.length;
+  const notes = [...notesOfVersion(path, events), ...(lost === 0 ? [] : [notUnderstood(path, lost)])];
+  const last = z.object({ time }).safeParse(jsonOrNothing(lines.findLast((line) => line !== '') ?? ''));
+  const state = events.reduce<RunState | undefined>(stateAfter, undefined);
+  if (isCut && state?.kind !== 'begun') notes.push(`${path}: its last line is cut off.`);
+  return { ...gathered(events), state, lastTime: last.data?.time, notes };
+}
+
+/** The text of `metrics.jsonl`; empty where there is none. */
+async function readEventsText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return '';
+    const found =
+      errorCode(cause) === 'EISDIR' ? 'a directory' : `one that cannot be read (${errorCode(cause)})`;
+    throw new DataError({ file: path, expected: 'the events of a run (metrics.jsonl)', found }, { cause });
+  }
+}
+
+function gathered(events: readonly SessionEvent[]) {
+  const sessions: Session[] = [];
+  const tests = new Map<number, RoundTest>();
+  let start: RunSessions['start'];
+  let roundSeconds: number[] = [];
+  for (const each of events) {
+    if (each.event === 'start') [start, roundSeconds] = [each, []];
+    else if (each.event === 'evaluation') {
+      const { event: _, ...test } = each;
+      tests.set(each.round, test);
+    } else if (each.event === 'round') {
+      const { train, aggregate, evaluate } = each.seconds;
+      roundSeconds.push(train + aggregate + evaluate);
+    } else if (each.event === 'end') sessions.push({ time: each.time, seconds: each.seconds });
+  }
+  return {
+    ...{ sessions, start, roundSeconds },
+    tests: [...tests.values()].sort((a, b) => a.round - b.round),
+  };
+}
+
+function stateAfter(state: RunState | undefined, event: SessionEvent): RunState | undefined {
+  switch (event.event) {
+    case 'start':
+      return { kind: 'begun', time: event.time };
+    case 'end':
+      return { kind: 'finished', time: event.time };
+    case 'failure':
+      return { kind: 'failed', time: event.time, failure: event };
+    default:
+      return state;
+  }
+}
+
+function notesOfVersion(path: string, events: readonly SessionEvent[]): string[] {
+  const versions = events.map((each) => (each.event === 'start' ? (each.schemaVersion ?? 0) : 0));
+  const newest = Math.max(0, ...versions);
+  if (newest <= EVENTS_VERSION) return [];
+  return [
+    `${path}: a later fedbatch wrote it (events of version ${newest}, and ${EVENTS_VERSION} is known here); what is understood is shown.`,
+  ];
+}
+
+const notUnderstood = (path: string, lines: number): string =>
+  `${path}: ${lines === 1 ? 'a line is' : `${lines} lines are`} not understood and passed over.`;
