@@ -207,7 +207,8 @@ async function runTrial(trial: Trial, { sweep, options, context }: AtWork): Prom
     });
     await sweep.set(trial, finished(result, record));
     const value = record.course.at(-1)?.toFixed(4) ?? 'not finite';
-    reporter.info(`${title}  ${record.metric} ${value}  ${formatDuration(result.seconds.total)}`);
+    const best = isBestSoFar(record, sweep.record) ? '  best so far' : '';
+    reporter.info(`${title}  ${record.metric} ${value}  ${formatDuration(result.seconds.total)}${best}`);
   } catch (error) {
     if (signal.aborted) return;
     if (own.signal.aborted) {
@@ -235,6 +236,13 @@ function finished(result: RunResult, { course }: TrialRecord): Partial<TrialReco
     seconds: roundTo(seconds.total, 3),
     sha256,
   };
+}
+
+/** Whether a finished trial ended better than all that others have finished; the only one is not called the best. */
+function isBestSoFar(trial: TrialRecord, { trials }: SweepRecord): boolean {
+  const others = trials.filter(({ number, state }) => number !== trial.number && state === 'finished');
+  const scoreOf = (of: TrialRecord) => courseOf(of).scores.at(-1) ?? Number.NEGATIVE_INFINITY;
+  return others.length > 0 && others.every((other) => scoreOf(other) < scoreOf(trial));
 }
 
 const finite = (value: number) => (Number.isFinite(value) ? value : null);

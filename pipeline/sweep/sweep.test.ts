@@ -298,6 +298,27 @@ test('hopeless trials are stopped by the median rule, on record as such, and lef
   assert.equal(played.length, 18);
 });
 
+test('a trial that ends better than those before it is told to be the best so far', async (t) => {
+  const told: string[] = [];
+  await runSweep(
+    {
+      plan: await plan('learning-rate=0.2,0.3,0.1,0.4'),
+      ...{ directory: await temporaryDirectory(t), parallel: 1, fresh: false },
+      runner: player([], { metric: 'rmse' }),
+    },
+    {
+      reporter: { ...silentReporter, info: (line) => void told.push(line) },
+      signal: new AbortController().signal,
+    },
+  );
+  assert.deepEqual(told.slice(1), [
+    'trial 1/4  learning-rate 0.2  rmse 0.2000  1.0 s',
+    'trial 2/4  learning-rate 0.3  rmse 0.3000  1.0 s',
+    'trial 3/4  learning-rate 0.1  rmse 0.1000  1.0 s  best so far',
+    'trial 4/4  learning-rate 0.4  rmse 0.4000  1.0 s',
+  ]);
+});
+
 test('trials tell how far their rounds are, each as itself, and not what their clients do', async (t) => {
   const told: string[] = [];
   const reporter: Reporter = {
