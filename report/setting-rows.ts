@@ -1,8 +1,7 @@
 /** A run's settings as rows of a table, whatever settings this version or a later one has. */
 import { basename } from 'node:path';
 import type { RoundRecord, RunRecord } from '../lib/formats/run-record.js';
-import { valueAt } from '../lib/settings/setting.js';
-import { SETTINGS } from '../lib/settings/table.js';
+import { isIdle, SETTINGS } from '../lib/settings/table.js';
 
 /** Told elsewhere in the report, or by another row. */
 const LEFT_OUT: readonly string[] = ['dataset.sha256', 'model.sha256'];
@@ -33,12 +32,6 @@ export function settingRows(
     ['fedbatch', versions.fedbatch],
     ['Node', versions.node],
   ];
-}
-
-/** Whether a setting is on record and means nothing beside the others: momentum, where Adam trains. */
-function isIdle(key: string, settings: RunRecord['settings']): boolean {
-  const { place, idle = [] } = SETTINGS.find((each) => each.place === key)?.defaultsBy ?? { place: '' };
-  return idle.includes(`${valueAt(settings, place)}`);
 }
 
 function flatten(value: object, prefix = ''): readonly (readonly [key: string, value: string])[] {

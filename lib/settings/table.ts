@@ -43,6 +43,12 @@ export const filesIn = (
     return file === undefined || DATASET_NAMES.includes(`${file}`) ? [] : [[place, `${file}`] as const];
   });
 
+/** Whether the setting at a place is on record and means nothing beside the others: momentum, where Adam trains. */
+export function isIdle(at: string, settings: RunSettings): boolean {
+  const { place, idle = [] } = SETTINGS.find((each) => each.place === at)?.defaultsBy ?? { place: '' };
+  return idle.includes(`${valueAt(settings, place)}`);
+}
+
 /** The setting at a place. */
 export function settingAt(place: string): Setting {
   const found = SETTINGS.find((each) => each.place === place);

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import type { TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { ClientRecord, RunRecord } from '../../lib/formats/run-record.js';
 import { flatSettings } from '../../lib/settings/differences.js';
-import { SETTINGS } from '../../lib/settings/table.js';
+import { isIdle, SETTINGS } from '../../lib/settings/table.js';
 
 /** A metric as MLflow takes it. JSON has no NaN: the word stands for it. */
 export interface MetricPoint {
@@ -99,13 +99,13 @@ function keyOf(name: string): string {
   return cut(parts.join('/') || '_', LONGEST.key);
 }
 
-/** The settings of a run by their places. Paths say where a machine keeps its files; their names say enough. */
+/** The settings of a run that applied, by their places. Paths say where a machine keeps its files; their names say enough. */
 export function parametersOf({
   settings,
   threads,
 }: Pick<RunRecord, 'settings' | 'threads'>): readonly NamedText[] {
   return [...Object.entries(flatSettings(settings)), ['threads', threads] as const]
-    .filter(([, value]) => value !== undefined)
+    .filter(([place, value]) => value !== undefined && !isIdle(place, settings))
     .map(([place, value]) => {
       const text = isFile(place) ? basename(`${value}`) : `${value}`;
       return { key: keyOf(place), value: cut(text, LONGEST.parameter) };

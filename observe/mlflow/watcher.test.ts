@@ -174,7 +174,8 @@ describe('an MLflow server', () => {
       ...params
     } = Object.fromEntries(run.params);
     assert.deepEqual([clients, epochs, threads], ['2', '2', '1']);
-    assert.equal(params['strategy.name'], undefined, 'what does not apply is no parameter');
+    const { 'training.optimizer': optimizer, 'training.momentum': momentum } = params;
+    assert.deepEqual([optimizer, momentum], ['adam', undefined], 'what does not apply is no parameter');
     const tags = Object.fromEntries(run.tags);
     assert.equal(tags['fedbatch.run'], 'digits-2x2-0a0b0c0d');
     assert.equal(tags['fedbatch.tags'], 'baseline, mlp');
