@@ -5,8 +5,11 @@ import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { z } from 'zod';
 
-/** How a server fails: by a status, by no answer at all, by a connection that breaks before its work or after it. */
-export type Fault = 500 | 401 | 'hangs' | 'resets' | 'loses';
+/**
+ * How a server fails: by a status, by no answer at all, by a connection that breaks before its work or after it, by being
+ * another server than MLflow's, by being elsewhere.
+ */
+export type Fault = 500 | 401 | 'hangs' | 'resets' | 'loses' | 'is another' | 'has moved';
 
 /** A run as the server has it. */
 export interface LoggedRun {
@@ -34,6 +37,8 @@ export interface PlayedMlflow {
   readonly runs: readonly LoggedRun[];
   /** Each request's method and path, and its credentials. */
   readonly requests: { readonly path: string; readonly authorization: string | undefined }[];
+  /** What artifacts lie below. */
+  artifactRoot: string;
   /** Decides how the n-th request, from 0, fails; undefined answers it. */
   fails: (request: number) => Fault | undefined;
 }
@@ -103,7 +108,13 @@ const unknown = (message: string) => new Refused(404, 'RESOURCE_DOES_NOT_EXIST',
 export async function startMlflow(t: Pick<TestContext, 'after'>): Promise<PlayedMlflow> {
   const runs: LoggedRun[] = [];
   const experiments = new Map<string, string>();
-  const played: PlayedMlflow & { url: string } = { url: '', runs, requests: [], fails: () => undefined };
+  const played: PlayedMlflow & { url: string } = {
+    url: '',
+    runs,
+    requests: [],
+    artifactRoot: 'mlflow-artifacts:',
+    fails: () => undefined,
+  };
 
   const runOf = (id: string) => {
     const found = runs.find((run) => run.id === id && !run.isDeleted);
@@ -115,7 +126,7 @@ export async function startMlflow(t: Pick<TestContext, 'after'>): Promise<Played
     return {
       info: {
         run_id: run.id,
-        artifact_uri: `mlflow-artifacts:/${run.experiment}/${run.id}/artifacts`,
+        artifact_uri: `${played.artifactRoot}/${run.experiment}/${run.id}/artifacts`,
         status: run.status,
       },
       data: { metrics: [...latest.values()], params: entriesOf(run.params), tags: entriesOf(run.tags) },
@@ -211,6 +222,9 @@ export async function startMlflow(t: Pick<TestContext, 'after'>): Promise<Played
     const fault = played.fails(number);
     if (fault === 'hangs') return;
     if (fault === 'resets') return void request.socket.destroy();
+    if (fault === 'is another') return void response.end('<html>welcome</html>');
+    if (fault === 'has moved')
+      return void response.writeHead(301, { location: 'https://new.example/' }).end();
     try {
       if (fault === 401) throw new Refused(401, 'UNAUTHENTICATED', 'You are not authenticated');
       if (fault === 500) throw new Refused(500, 'INTERNAL_ERROR', 'the database is locked');

@@ -275,7 +275,15 @@ describe('an MLflow server', () => {
 
   it('is left alone after one warning where it fails, and learns of no secret', async (t) => {
     const played = await startMlflow(t);
-    const faults: readonly (Fault | 'away')[] = [500, 401, 'hangs', 'resets', 'away'];
+    const faults: readonly (Fault | 'away')[] = [
+      500,
+      401,
+      'hangs',
+      'resets',
+      'is another',
+      'has moved',
+      'away',
+    ];
     for (const fault of faults) {
       const paths = await startVolume(await temporaryDirectory(t));
       played.fails = () => (fault === 'away' ? undefined : fault);
@@ -288,6 +296,17 @@ describe('an MLflow server', () => {
     assert.deepEqual(played.runs, []);
     const basic = `Basic ${Buffer.from('someone:s3cret').toString('base64')}`;
     assert.ok(played.requests.every(({ authorization }) => authorization === basic));
+  });
+
+  it('has the run without its files where it keeps them elsewhere', async (t) => {
+    const played = await startMlflow(t);
+    played.artifactRoot = 's3://bucket';
+    const paths = await startVolume(await temporaryDirectory(t));
+    await writeFile(paths.report, '<p>report</p>');
+    const warnings = await tellSession(paths, { events: WHOLE, url: played.url });
+    assert.equal(warnings.length, 1);
+    assert.match(`${warnings[0]}`, /has the run without its files: .*--serve-artifacts/);
+    assert.equal(only(played).status, 'FINISHED');
   });
 
   it('is asked with the credentials of the environment, and told nothing where nobody asks for it', () => {

@@ -63,7 +63,8 @@ export function mlflowWatcher({ address, experiment, paths, partOf, reporter }: 
     const why = new InterruptedError(
       `it did not answer within ${END_MS[now] / 1000} s of the end of the run`,
     );
-    timer = setTimeout(() => over.abort(why), END_MS[now]);
+    // Where the watcher has failed there is nothing left to end.
+    timer = setTimeout(() => over.abort(why), END_MS[now]).unref();
   }
 
   /** Makes the run known, and tells all that is on record of it. */
