@@ -18,7 +18,7 @@ RUN node scripts/image-files.mjs /images/splitter dist/splitter/cli.js \
   && node scripts/image-files.mjs /images/aggregator dist/aggregator/cli.js \
   && node scripts/image-files.mjs /images/evaluator dist/evaluator/cli.js \
   && node scripts/image-files.mjs /images/server dist/server/cli.js \
-  && node scripts/image-files.mjs /images/pipeline dist/k8s/cli.js dist/pipeline/record/cli.js dist/report/cli.js
+  && node scripts/image-files.mjs /images/pipeline dist/k8s/cli.js dist/pipeline/record/cli.js dist/report/cli.js dist/watch/cli.js
 
 # What all images share. Node is process 1 of each: the programs handle SIGTERM themselves.
 FROM ${NODE_IMAGE} AS base

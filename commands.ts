@@ -115,6 +115,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./observe/tensorboard/cli.js')).tensorboardCli,
   },
   {
+    name: 'watch',
+    summary: 'show runs as they go on a page that updates itself',
+    example: 'npx fedbatch watch runs/digits-3x2-1a2b3c4d',
+    load: async () => (await import('./watch/cli.js')).watchCli,
+  },
+  {
     name: 'stats',
     summary: "mean, deviation, quantiles and categories of the clients' examples, without moving a row",
     example: 'npx fedbatch stats runs/digits-3x2-1a2b3c4d',

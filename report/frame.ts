@@ -52,7 +52,7 @@ export function page(content: Page): string {
 }
 
 /** What a page says, as finished pieces from top to bottom. */
-function pagePieces({ command, title, state, headline, lead, alarm, figures, main, foot }: Page) {
+export function pagePieces({ command, title, state, headline, lead, alarm, figures, main, foot }: Page) {
   return {
     top: html`<header>
     <p class="eyebrow">fedbatch ${command}${state && html` <span class="badge ${state.tone}">${state.word}</span>`}</p>

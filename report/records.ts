@@ -94,7 +94,11 @@ async function readAccuracy(path: string): Promise<ReportedAccuracy> {
   );
 }
 
-async function unlessMissing<T>(path: string, read: (path: string) => Promise<T>): Promise<T | undefined> {
+/** Reads a record; undefined where the run has not come to it yet. */
+export async function unlessMissing<T>(
+  path: string,
+  read: (path: string) => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await read(path);
   } catch (error) {

@@ -1,8 +1,7 @@
 /** What a report tells of beside the records of a run: the examples of the worst mistakes, and what was at work when. */
-import { errorCode } from '../lib/formats/files/read-file.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import { type PicturedMistake, readMistakes } from './mistakes.js';
-import { type RunRecords, readRunRecords } from './records.js';
+import { type RecordReader, type RunRecords, readRunRecords, unlessMissing } from './records.js';
 import { readTimeline, type Timeline } from './timeline.js';
 
 /** The records of a run, and what else its volume has to show. */
@@ -16,20 +15,22 @@ export interface ReportRecords extends RunRecords {
 }
 
 /**
- * Reads all that a report tells of.
+ * Reads all that a report tells of; `record` reads each file.
  *
  * @throws {DataError} when `run.json` is missing, or a record that is there is damaged
  */
-export async function readReportRecords(paths: VolumePaths): Promise<ReportRecords> {
-  const records = await readRunRecords(paths);
-  const { accuracy, manifest } = records;
+export async function readReportRecords(
+  paths: VolumePaths,
+  record: RecordReader = unlessMissing,
+): Promise<ReportRecords> {
+  const records = await readRunRecords(paths, record);
+  const { accuracy: { mistakes } = {}, manifest } = records;
+  const readPictures = async () => mistakes && (await readMistakes(mistakes, { manifest, test: paths.test }));
   return {
     ...records,
     volume: paths.root,
-    mistakes: accuracy?.mistakes && (await readMistakes(accuracy.mistakes, { manifest, test: paths.test })),
-    timeline: await readTimeline(paths.metrics).catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }),
+    // They change with the test that found them.
+    mistakes: await record(paths.accuracy, readPictures),
+    timeline: await record(paths.metrics, readTimeline),
   };
 }

@@ -21,7 +21,7 @@ import { testResult } from './sections/test-result.js';
 import { times } from './sections/times.js';
 
 /** What the page of a run says: all of it follows from the records. */
-function reportOf(records: ReportRecords): Page {
+export function reportOf(records: ReportRecords): Page {
   const { run } = records;
   return {
     command: 'run',

@@ -32,7 +32,7 @@ h3 { margin: 18px 0 8px; color: var(--quiet); font-size: .875rem; font-weight: 5
 .badge { margin-left: .5em; padding: .15em .7em; border: 1px solid currentColor; border-radius: 1em; font-weight: 600; }
 .badge.good { color: var(--target); }
 .badge.bad { color: var(--wrong); }
-.badge.open { color: var(--missing); }
+.badge.open { color: var(--accent); }
 .lead { margin-top: 4px; }
 .lead, .note, figcaption, footer { color: var(--quiet); }
 .note, figcaption { margin-top: 8px; font-size: .875rem; }

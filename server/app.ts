@@ -5,6 +5,7 @@ import express from 'express';
 import helmet from 'helmet';
 import { answerProblems, notFound } from '../lib/http/answers.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
+import type { RunPages } from '../watch/routes.js';
 import { createApiHandler } from './api/api-handler.js';
 import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { type Codecs, createCodecs } from './codecs/codecs.js';
@@ -45,6 +46,8 @@ export interface AppOptions {
   readonly logsRequests?: boolean;
   /** Whether clients come by TLS to this server itself. */
   readonly isTls?: boolean;
+  /** The pages of runs, and whether they are for this machine alone. */
+  readonly runs?: { readonly pages: RunPages; readonly isLoopback: boolean };
   readonly reporter?: Reporter;
 }
 
@@ -83,7 +86,7 @@ function createPages({
   reporter,
   ...options
 }: PagesOptions): Express {
-  const { access, metrics, rollback, isTls = false } = options;
+  const { access, metrics, rollback, runs, isTls = false } = options;
   const page = () => ({ card: predictor.card(), samples, maxFileBytes: limits.maxFileBytes });
   const app = express();
   app.disable('x-powered-by').set('query parser', 'simple');
@@ -95,10 +98,13 @@ function createPages({
   addPredictRoute(app, { predictor, codecs, uploads, limits });
   addModelRoutes(app, { models });
   addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
+  runs?.pages.addTo(app, { isTls, isLoopback: runs.isLoopback });
 
   app.use(notFound);
   app.use(
     answerProblems(reporter, (problem, request) => {
+      if (runs !== undefined && /^\/(runs|live)\b/.test(request.path))
+        return runs.pages.renderProblem(problem);
       const { message: error } = problem;
       const content = page();
       const { card, maxFileBytes } = content;

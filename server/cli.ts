@@ -39,6 +39,7 @@ export function serveCli(context: ProgramContext): Command {
         `numbers that are black and white in the model's input, e.g. -1..1 (default: what its file says, else ${USUAL_SCALE})`,
       ),
     )
+    .option('--runs <folder>', 'a folder of runs, shown at /runs as they go; none by default')
     .option('--samples <dir>', 'sample pictures (PNG) for the page; those of fedbatch by default');
   for (const option of [...modelOptions(), ...speedOptions(), ...securityOptions()])
     command.addOption(option);

@@ -29,6 +29,8 @@ const ROUTES = [
   'readyz',
   'metrics',
   'admin',
+  'runs',
+  'live',
   'openapi.json',
   'v1',
   'v2',

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { formatShape } from '../lib/core/weights.js';
@@ -20,7 +20,7 @@ import { type OpenedModel, openModel } from './models/open-model.js';
 import { inputsOf } from './models/predictor.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
 import { watchModel } from './models/watch-model.js';
-import { type AccessFiles, readAccess } from './operations/access.js';
+import { type Access, type AccessFiles, readAccess } from './operations/access.js';
 import { createRateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
 import { PACKAGED_SAMPLES, readSamples } from './pictures/samples.js';
@@ -58,6 +58,8 @@ export interface ServeOptions extends AccessFiles, TlsFlags {
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxy: number;
   readonly logRequests?: boolean;
+  /** A folder of runs whose pages are served too. */
+  readonly runs?: string;
 }
 
 /** One prediction takes a fraction of a millisecond; a second thread would not pay for its hand-over. */
@@ -84,6 +86,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   metrics.watch(store, waitingImages);
   const rateLimit = options.rateLimit === undefined ? undefined : createRateLimit(options.rateLimit);
   const secured = tls === undefined ? {} : { tls };
+  const runs = options.runs === undefined ? undefined : await runPages(options.runs);
   /** What has to end with the server, also where something else did not start. */
   const begun: { close(): Promise<void> }[] = [];
   try {
@@ -104,9 +107,11 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
       rollback: () => store.rollback(),
       samples,
       isTls: tls !== undefined,
+      ...(runs === undefined ? {} : { runs: { pages: runs, isLoopback: isForThisMachine(options, access) } }),
     });
     const server = await listenAt(app, { ...options, ...secured });
     begun.push(server);
+    if (runs !== undefined) begun.push({ close: async () => runs.close() });
     const { host, grpcPort } = options;
     const grpc =
       grpcPort === undefined ? undefined : await startGrpc(front, { host, port: grpcPort, ...secured });
@@ -207,6 +212,17 @@ async function watch(
   const intervalMs = (reloadInterval === 0 ? WAIT_SECONDS : reloadInterval) * 1000;
   const until = reloadInterval === 0 ? () => store.current() !== undefined : () => false;
   await watchModel({ modelPath, store, intervalMs, until, onTaken, reporter, signal });
+}
+
+/** The pages of the runs below a folder. @throws {DataError} where there is no such folder */
+async function runPages(folder: string) {
+  const { openRunPages } = await import('../watch/routes.js');
+  return openRunPages(resolve(folder));
+}
+
+/** Whether nobody but this machine is meant to ask: no proxy in front, and no secret that a foreign page would not know. */
+function isForThisMachine({ host, trustProxy }: ServeOptions, access: Access): boolean {
+  return access.isOpen && trustProxy === 0 && /^(localhost|127\.|::1$)/.test(host);
 }
 
 /** A package without its samples still serves; a directory that was asked for must be there. */

@@ -65,6 +65,7 @@ test('the help lists every command, and each explains its options', async () => 
     'report',
     'runs',
     'stats',
+    'watch',
     'record',
     'tensorboard',
     'export',

@@ -71,11 +71,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   trainer: LIBRARY,
   simulator: LIBRARY,
   evaluator: LIBRARY,
-  server: [...LIBRARY, 'lib/digits', 'samples'],
+  server: [...LIBRARY, 'lib/digits', 'samples', 'watch'],
   // Runs what is not ours.
   each: ['lib/cli', 'lib/core', 'lib/formats', 'lib/observability', 'lib/system'],
   doctor: LIBRARY,
   report: WITHOUT_ENGINE,
+  // Shows runs as they go, with the sections of the report.
+  watch: [...WITHOUT_ENGINE, 'report'],
   // Hears what the records get.
   observe: WITHOUT_ENGINE,
   stats: [...WITHOUT_ENGINE, 'datasets'],

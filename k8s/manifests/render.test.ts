@@ -101,6 +101,7 @@ describe('by hand and rendered', () => {
       'server',
       'accuracy-test',
       'busybox',
+      'watch',
     ] as const) {
       assert.deepEqual(parse(readTemplate(name)), only(name), name);
     }

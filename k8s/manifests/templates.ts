@@ -29,6 +29,7 @@ export const TEMPLATES = {
   'accuracy-test': '9999-accuracy-test.yaml',
   busybox: '9999-busybox.yaml',
   tensorboard: '9999-tensorboard.yaml',
+  watch: '9999-watch.yaml',
 } as const satisfies Readonly<Record<string, string>>;
 
 /** What a template makes. */

@@ -31,7 +31,7 @@ export interface FindOptions {
  */
 export async function runsBelow({ folder = RUNS, warn }: FindOptions): Promise<readonly FoundRun[]> {
   const runs: FoundRun[] = [];
-  for (const volume of await volumesBelow(folder, MOST_DEPTH)) {
+  for (const volume of await volumesBelow(folder)) {
     try {
       runs.push({ volume, run: await readRunRecord(volumePaths(volume).run) });
     } catch (error) {
@@ -102,7 +102,8 @@ async function refuseOtherFolder(folder: string): Promise<void> {
   }
 }
 
-async function volumesBelow(folder: string, depth: number): Promise<readonly string[]> {
+/** The volumes of runs below a folder, or the folder where it is one. @throws {DataError} where there is no such folder */
+export async function volumesBelow(folder: string, depth = MOST_DEPTH): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     if (depth < MOST_DEPTH) return [];
     const found = errorCode(cause) === 'ENOTDIR' ? 'a file' : 'no such folder';
