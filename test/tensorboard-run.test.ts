@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cp, rm, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import sharp from 'sharp';
+import { takeLock } from '../lib/formats/files/lock-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
@@ -149,7 +150,7 @@ test('the records alone make the same logs, also of a volume whose logs were cut
   await truncate(paths.eventFile('global'), Math.floor(second));
   await truncate(paths.eventFile(0), readFileSync(paths.eventFile(0)).length - 3);
   await rm(paths.eventFile(1));
-  const { exitCode, stdout, stderr } = await runCommand('tensorboard', [copy]);
+  const { exitCode, stdout, stderr } = await runCommand('tensorboard', ['--in', dirname(copy)]);
   assert.equal(exitCode, 0, stderr);
   assert.equal(stdout, `tensorboard --logdir ${paths.logs}`);
   const mended = logsOf(copy);
@@ -189,9 +190,19 @@ test('a run that does not ask for it has no logs, and what it writes is the same
   assert.deepEqual({ ...logged, files: logged.files.filter((name) => name !== 'logs') }, plain);
 });
 
-test('what is no run has no logs, and says so', async (t) => {
-  const empty = await temporaryDirectory(t);
-  const { exitCode, stderr } = await runCommand('tensorboard', [empty]);
-  assert.equal(exitCode, 3);
-  assert.match(stderr, /run\.json: expected the record of a run/);
+test('what is no run, has begun only, or is at work, says so', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const none = await runCommand('tensorboard', [directory]);
+  assert.equal(none.exitCode, 2);
+  assert.match(none.stderr, /is no run/);
+  const begun = join(directory, 'begun');
+  await cp(volumePaths(volume).run, volumePaths(begun).run);
+  const { exitCode, stderr } = await runCommand('tensorboard', [begun]);
+  assert.equal(exitCode, 0);
+  assert.match(stderr, /0 rounds were added/);
+  const lock = await takeLock(join(begun, '.lock'));
+  const used = await runCommand('tensorboard', [begun]);
+  lock.release();
+  assert.equal(used.exitCode, 2);
+  assert.match(used.stderr, /begun is in use by another run \(process \d+, /);
 });
