@@ -53,8 +53,11 @@ export function sweepCli(
           settings: SETTINGS,
           settingsOf: async (asked) => (await import('../call.js')).localSettings({ asked }),
           async runnerOf({ plan: { trials, axes }, directory, parallel, fresh }) {
-            const { localTrials, requirePossibleTrials } = await import('./local-trials.js');
+            const { localTrials, refuseSharedPort, requirePossibleTrials } = await import(
+              './local-trials.js'
+            );
             const { sweepPaths } = await import('../../sweep/run-sweep.js');
+            refuseSharedPort(trials, parallel);
             await requirePossibleTrials(trials, context);
             const { volume, record, page } = sweepPaths(directory);
             return localTrials({

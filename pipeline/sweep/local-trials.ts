@@ -2,6 +2,7 @@
  * Trials on this machine: each is the call that `fedbatch run` makes, on a volume of its own. Its stages are processes, so
  * that what a trial does cannot end the sweep, and its signal ends them.
  */
+import { UsageError } from '../../lib/core/errors.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { GivenSettings } from '../../lib/settings/complete.js';
@@ -104,6 +105,18 @@ export async function requirePossibleTrials(trials: readonly Trial[], context: S
     seen.add(key);
     await requireEngine(engine, context);
     await requirePossibleSplit(settings);
+  }
+}
+
+/** @throws {UsageError} where trials side by side are to listen on one port */
+export function refuseSharedPort(trials: readonly Trial[], parallel: number): void {
+  for (const { asked } of parallel > 1 ? trials : []) {
+    const { 'watching.metricsPort': port = 0 } = asked.given;
+    if (port === 0) continue;
+    throw new UsageError(
+      `${asked.named('watching.metricsPort')} ${port} is one port, and ${parallel} trials run side by side: give 0, which ` +
+        `picks a free one for each, or ${asked.named('watching.pushgateway')}.`,
+    );
   }
 }
 

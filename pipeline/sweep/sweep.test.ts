@@ -183,6 +183,10 @@ test('what is wrong is told before anything starts, by name', async () => {
       /Trial 1 \(local-steps 1\): --epochs 2 and --local-steps 1 contradict each other/,
     ],
     [['--grid', 'clients=2,90000'], /90000/],
+    [
+      ['--grid', 'seed=0,1', '--parallel', '2', '--metrics-port', '9464'],
+      /^error: --metrics-port 9464 is one port, and 2 trials run side by side: give 0, .* or --pushgateway\.$/,
+    ],
     [['--file', file], /wrong\.yaml: grid: There is no setting learnig-rate\. Did you mean learning-rate\?$/],
     [['--file', join(directory, 'none.yaml')], /--file .*none\.yaml: there is no such file\.$/],
   ] as const) {
