@@ -44,7 +44,7 @@ const EVENTS: readonly object[] = [
   { event: 'update', round: 1, client: 0, examples: 1, seconds: 1, loss: 1, learningRate: 1 },
   {
     ...{ event: 'aggregate', round: 1, inputs: sha256, updates: 1, examples: 1, seconds: 1, sha256 },
-    privacy: { epsilon: 1 },
+    ...{ privacy: { epsilon: 1 }, clients: [{ client: 0, norm: 1, cosine: 1 }] },
   },
   { event: 'evaluation', round: 1, loss: 1, accuracy: 1, examples: 1, seconds: 1 },
   {

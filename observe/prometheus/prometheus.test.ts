@@ -67,6 +67,7 @@ describe('a run with --metrics-port and --pushgateway', () => {
         const spent = rounds.reduce((sum, { seconds }) => sum + (seconds?.[stage] ?? 0), 0);
         assert.ok(Math.abs((of('stage_seconds_sum', `,stage="${stage}"`) ?? 0) - spent) < 1e-9, stage);
       }
+      assert.equal(of('update_cosine_count'), 6, 'each update of each round');
       assert.equal(of('state', ',state="finished"'), 1);
       assert.equal(of('state', ',state="running"'), 0);
       const info = ',dataset="tiny.npz",model="mlp",strategy="fedavg",partition="iid",seed="0"';

@@ -16,6 +16,7 @@ type EventOf<Name extends TimedEvent['event']> = Extract<TimedEvent, { readonly 
 
 /** A turn of a client, or a step of a round: from less than a second to a day. */
 const SECONDS = [0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10_800, 43_200, 86_400];
+const COSINES = [-0.5, 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1];
 const STATES = ['running', 'finished', 'failed'] as const;
 const PARTICIPATION = ['selected', 'reported', 'rejected', 'missing'] as const;
 
@@ -27,7 +28,7 @@ export function createRunMetrics(): RunMetrics {
   const metrics = createRegistry();
   const { facts, state, seen } = courseMetrics(metrics);
   const quality = qualityMetrics(metrics);
-  const { clientSeconds, stageSeconds, clients, turns, quorum, retries, diverged, failures } =
+  const { clientSeconds, cosines, stageSeconds, clients, turns, quorum, retries, diverged, failures } =
     participationMetrics(metrics);
   let run: string | undefined;
 
@@ -72,6 +73,7 @@ export function createRunMetrics(): RunMetrics {
           trained(run, event);
           break;
         case 'updates':
+          if (event.loss === null) diverged.labels(run).inc();
           quality.trained(run, event.learningRate);
           break;
         case 'retry':
@@ -79,6 +81,8 @@ export function createRunMetrics(): RunMetrics {
           break;
         case 'aggregate':
           quality.aggregated(run, event);
+          for (const { cosine } of event.clients ?? [])
+            if (cosine !== undefined) cosines.labels(run).observe(cosine);
           break;
         case 'evaluation':
           quality.tested(run, event);
@@ -197,6 +201,11 @@ function participationMetrics({ gauge, counter, histogram }: MetricsRegistry) {
       labels,
       buckets: SECONDS,
     }),
+    cosines: histogram('run_update_cosine', {
+      help: 'Cosine of the angle between an update and the mean of its round: 1 where they agree.',
+      labels,
+      buckets: COSINES,
+    }),
     stageSeconds: histogram('run_stage_seconds', {
       help: 'Seconds of each step of the rounds, and of the split.',
       labels: ['run', 'stage'],
@@ -204,7 +213,7 @@ function participationMetrics({ gauge, counter, histogram }: MetricsRegistry) {
     }),
     retries: counter('run_retries_total', { help: 'Trainings that were tried again.', labels }),
     diverged: counter('run_diverged_updates_total', {
-      help: 'Updates whose training loss is not finite.',
+      help: 'Updates whose training loss is not finite; of a simulation, rounds that have some.',
       labels,
     }),
     failures: counter('run_failures_total', {
