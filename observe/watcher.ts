@@ -35,6 +35,8 @@ export interface RunGroup {
   readonly name?: string | undefined;
   /** When it began (ISO 8601). */
   readonly createdAt: string;
+  /** How many runs it has, where the last one to end has to tell that all are over: nobody else is there to do so. */
+  readonly runs?: number | undefined;
 }
 
 /** How a group of runs ended. */

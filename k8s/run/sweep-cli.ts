@@ -66,8 +66,8 @@ interface ClusterTrials extends SharedOptions {
 export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): TrialRunner {
   let partOf: object | undefined;
   return {
-    follow({ id, createdAt }) {
-      partOf = { kind: 'sweep', id, createdAt };
+    follow({ id, createdAt, trials }) {
+      partOf = { kind: 'sweep', id, createdAt, runs: trials.length };
       // Whoever watches is reached from the pods, and may not be from here.
       return async () => undefined;
     },

@@ -43,6 +43,7 @@ const BATCH = { metrics: 500, texts: 100 } as const;
 interface ServerRun {
   readonly info: {
     readonly run_id: string;
+    readonly status?: MlflowStatus;
     readonly start_time?: number | string;
     readonly artifact_uri?: string;
   };
@@ -59,6 +60,29 @@ export async function trackRun(server: MlflowServer, identity: RunIdentity): Pro
   return tracked(server, found);
 }
 
+/**
+ * Sets how a run above others stands, once so many of these have ended: each of them calls this at its end.
+ *
+ * @throws {MlflowError}
+ */
+export async function endWithLast(server: MlflowServer, parent: RunIdentity, runs: number): Promise<void> {
+  const experiment = await experimentOf(server, parent.experiment);
+  const above = await find(server, experiment, parent);
+  if (above === undefined) return;
+  const { run_id } = above.info;
+  const below = await search(server, experiment, {
+    filter: `tags.\`${PARENT_TAG}\` = '${run_id}'`,
+    max_results: runs,
+  });
+  const states = below.map(({ info }) => info.status);
+  if (states.length < runs || states.includes('RUNNING')) return;
+  const status: MlflowStatus = states.includes('FAILED') ? 'FAILED' : 'FINISHED';
+  await server.ask('runs/update', { run_id, status, end_time: Date.now() });
+}
+
+/** The tag by which MLflow shows a run below another one. */
+const PARENT_TAG = 'mlflow.parentRunId';
+
 async function findOrMake(server: MlflowServer, identity: RunIdentity): Promise<ServerRun> {
   const experiment = await experimentOf(server, identity.experiment);
   const before = await find(server, experiment, identity);
@@ -71,7 +95,7 @@ async function findOrMake(server: MlflowServer, identity: RunIdentity): Promise<
     tags: [
       ...identityTags(identity),
       ...identity.tags,
-      ...(parent === undefined ? [] : [{ key: 'mlflow.parentRunId', value: parent.info.run_id }]),
+      ...(parent === undefined ? [] : [{ key: PARENT_TAG, value: parent.info.run_id }]),
     ],
   });
   // Whoever else made it meanwhile, a trial beside this one for example, finds the same one of the two.
@@ -124,12 +148,20 @@ async function find(
   const filter = identityTags(identity)
     .map(({ key, value }) => `tags.\`${key}\` = '${value}'`)
     .join(' and ');
-  const { runs = [] } = await server.ask<{ readonly runs?: readonly ServerRun[] }>('runs/search', {
-    experiment_ids: [experiment],
-    filter,
-    max_results: 10,
-  });
+  const runs = await search(server, experiment, { filter, max_results: 10 });
   return [...runs].sort((a, b) => (a.info.run_id < b.info.run_id ? -1 : 1))[0];
+}
+
+async function search(
+  server: MlflowServer,
+  experiment: string,
+  query: { readonly filter: string; readonly max_results: number },
+): Promise<readonly ServerRun[]> {
+  const found = await server.ask<{ readonly runs?: readonly ServerRun[] }>('runs/search', {
+    experiment_ids: [experiment],
+    ...query,
+  });
+  return found.runs ?? [];
 }
 
 function tracked(server: MlflowServer, { info, data = {} }: ServerRun): TrackedRun {

@@ -18,7 +18,7 @@ import {
   tagOf,
 } from './points.js';
 import { MlflowError, mlflowServer } from './server.js';
-import { type MlflowStatus, type TrackedRun, trackRun } from './tracked-run.js';
+import { endWithLast, type MlflowStatus, type TrackedRun, trackRun } from './tracked-run.js';
 
 /** Of more clients only the run as a whole is told: each would be several charts. */
 const MOST_CLIENTS = 100;
@@ -153,6 +153,8 @@ export function mlflowWatcher({ address, experiment, paths, partOf, reporter }: 
         await tell(async (tracked) => {
           if (ending === undefined || ending.status === 'RUNNING') return;
           await tracked.set(ending.status, ending.at);
+          if (partOf?.runs !== undefined)
+            await endWithLast(server, groupIdentity(partOf, experiment), partOf.runs);
           await keepFiles(tracked, ending.status);
         });
       } finally {

@@ -70,6 +70,7 @@ export const runGroupSchema: z.ZodType<RunGroup> = z.strictObject({
   id: z.string(),
   name: z.string().optional(),
   createdAt: z.string(),
+  runs: count.optional(),
 });
 
 /** Reads a file of facts. @throws {DataError} when it is missing, or tells of something else */

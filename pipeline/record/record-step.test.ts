@@ -18,6 +18,7 @@ test('what one step has told, the next one goes on with; the trials of a sweep s
     kind: 'sweep',
     id: 'digits-2-0a0b0c0d',
     createdAt: '2026-01-01T00:00:00.000Z',
+    runs: 1,
   });
   const step = async (name: 'open' | 'failed', told: object) => {
     await writeFile(facts, JSON.stringify(told));
@@ -34,6 +35,7 @@ test('what one step has told, the next one goes on with; the trials of a sweep s
   assert.equal(others.length, 0);
   assert.deepEqual([sweep?.name, run?.name, run?.status], ['digits-2-0a0b0c0d', 'first', 'FAILED']);
   assert.equal(run?.tags.get('mlflow.parentRunId'), sweep?.id);
+  assert.equal(sweep?.status, 'FAILED', 'the last trial has ended');
   assert.equal(run?.tags.get('fedbatch.failure'), 'the node is gone');
   assert.deepEqual([...(run?.files.keys() ?? [])], ['report.html']);
 });
