@@ -288,7 +288,10 @@ test('--quiet leaves the result; a log of JSON holds it too, with the tables of 
   const [, headline = ''] = quiet.stdout.split('\n');
   assert.match(stripVTControlCharacters(headline), /^accuracy 0\.\d{4}, loss .* test examples right\)$/);
   assert.equal(headline, styleText('bold', stripVTControlCharacters(headline), { validateStream: false }));
-  assert.match(quiet.stdout, /\nreport {2}finished\/report\.html\n/);
+  assert.match(
+    quiet.stdout,
+    /\nreport {2}finished\/report\.html\nwatch {3}npx fedbatch watch finished\nserve {3}/,
+  );
   assert.match(quiet.stdout, /\nserve {3}npx fedbatch serve --model finished\/aggregated-model\.h5$/);
   requireValid('run-result', JSON.parse(log.stdout));
   const lines = log.stderr.split('\n').map((line) => JSON.parse(line));

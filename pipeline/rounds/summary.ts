@@ -90,8 +90,12 @@ export function nextSteps(
   { volume }: Pick<RunResult, 'volume'>,
   { isServed = false } = {},
 ): readonly string[] {
-  const serve = `serve   npx fedbatch serve --model ${shortPath(`${volume}/aggregated-model.h5`)}`;
-  return [`report  ${shortPath(`${volume}/report.html`)}`, ...(isServed ? [] : [serve])];
+  const at = (file: string) => shortPath(`${volume}${file}`);
+  return [
+    `report  ${at('/report.html')}`,
+    `watch   npx fedbatch watch ${at('')}`,
+    ...(isServed ? [] : [`serve   npx fedbatch serve --model ${at('/aggregated-model.h5')}`]),
+  ];
 }
 
 /** The report for people: accuracy, a table of the clients, where the time went, where the files are. */
