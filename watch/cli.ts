@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { RUNS } from '../lib/formats/volume.js';
+import { RUN_ARGUMENT, RUNS } from '../lib/formats/volume.js';
 
 /** The command. */
 export function watchCli(context: ProgramContext): Command {
@@ -10,7 +10,7 @@ export function watchCli(context: ProgramContext): Command {
     .description(
       'Show runs as they go on a page of this machine: charts, clients, states. It updates itself.',
     )
-    .argument('[run]', 'a folder of runs, the volume of a run, or the name or id of one', RUNS)
+    .argument('[run]', `a folder of runs, or ${RUN_ARGUMENT}`, RUNS)
     .option(
       '--port <number>',
       'the port to listen on; 0 picks a free one',
@@ -22,6 +22,7 @@ export function watchCli(context: ProgramContext): Command {
       `
 Examples:
   npx fedbatch watch
+  npx fedbatch watch latest
   npx fedbatch watch runs/digits-3x2-1a2b3c4d --port 8080
 
 It listens on 127.0.0.1 alone. For others, and on a network: npx fedbatch serve --runs (docs/OBSERVING.md).`,

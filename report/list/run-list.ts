@@ -31,6 +31,8 @@ export async function listRuns(options: FindOptions): Promise<readonly RunRow[]>
 /** A run as a row: of many rounds, only the last one's record is read. @throws {DataError} where its events cannot be read */
 export async function readRow({ volume, run }: FoundRun): Promise<RunRow> {
   const paths = volumePaths(volume);
+  // Before the events are read: a run that ends says so before it lets go of its volume.
+  const holder = await lockHolder(paths.lock);
   const { id, name, tags, createdAt, settings } = run;
   const { dataset, model, federation } = settings;
   const { tested, last: { evaluation: last } = {} } = await readLastRounds(paths);
@@ -45,7 +47,7 @@ export async function readRow({ volume, run }: FoundRun): Promise<RunRow> {
     ...(metric === undefined || value === undefined || Number.isNaN(value) ? {} : { metric, value }),
     ...(last === undefined ? {} : { loss: last.loss, sha256: last.model }),
     ...(metrics === undefined ? {} : { metrics }),
-    state: sessionState(await readSessions(paths.metrics), await lockHolder(paths.lock)).state,
+    state: sessionState(await readSessions(paths.metrics), holder).state,
   };
 }
 

@@ -166,6 +166,8 @@ export function sessionState(
  */
 export async function readRunStatus(volume: string, now: Date = new Date()): Promise<RunStatus> {
   const paths = volumePaths(volume);
+  // Before the events are read: a run that ends says so before it lets go of its volume.
+  const holder = await lockHolder(paths.lock);
   const sessions = await readSessions(paths.metrics);
   const { run, fault } = await readRunRecord(paths.run).then(
     (record) => ({ run: record, fault: undefined }),
@@ -175,7 +177,6 @@ export async function readRunStatus(volume: string, now: Date = new Date()): Pro
     },
   );
   const rounds = await readLastRounds(paths);
-  const holder = await lockHolder(paths.lock);
   const found = sessionState(sessions, holder);
   const { start, state, lastTime } = sessions;
   const isOver = state !== undefined && state.kind !== 'begun';
