@@ -1,13 +1,14 @@
 /** `run --tensorboard` and `fedbatch tensorboard`: event files that say what the records say, each step once. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { cp, rm, truncate } from 'node:fs/promises';
+import { cp, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
 import sharp from 'sharp';
 import { takeLock } from '../lib/formats/files/lock-file.js';
 import { readKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { volumePaths } from '../lib/formats/volume.js';
+import { weightHistograms } from '../observe/tensorboard/model-values.js';
 import { writeTinyDataset } from './datasets.js';
 import { type ReadEvent, readEventFile, scalarsOf, sessionOfHparams } from './event-files.js';
 import { runCommand } from './program-host.js';
@@ -188,6 +189,13 @@ test('a run that does not ask for it has no logs, and what it writes is the same
   const logged = await written(['--tensorboard']);
   assert.deepEqual(steps(logsOf(copy).global), [0, 1, 1]);
   assert.deepEqual({ ...logged, files: logged.files.filter((name) => name !== 'logs') }, plain);
+});
+
+test('a model that the memory of a recorder may not hold has no histograms', async (t) => {
+  const path = join(await temporaryDirectory(t), 'global.h5');
+  await writeFile(path, '');
+  await truncate(path, 32e6 + 1);
+  assert.deepEqual(await weightHistograms(path), []);
 });
 
 test('what is no run, has begun only, or is at work, says so', async (t) => {

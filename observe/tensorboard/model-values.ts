@@ -1,10 +1,9 @@
 /** What TensorBoard is shown of a global model: how its weights lie, and what it takes for what. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type AccuracyRecord, accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn } from '../../lib/formats/confusions.js';
 import { picturedImage, readInputsOf } from '../../lib/formats/data/example-pictures.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
-import { exists } from '../../lib/formats/files/read-file.js';
 import { readKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
@@ -12,9 +11,13 @@ import type { SummaryValue } from './event-message.js';
 import { histogramOf } from './histogram.js';
 import { confusionPicture, mistakesPicture, type SeenMistake } from './pictures.js';
 
-/** A histogram of each array of the model at `path`; none where it lies there no longer. */
+/** Some three times as much is held in memory for a moment, and the recorder of a cluster has 256 MiB in all. */
+const MOST_MODEL_BYTES = 32e6;
+
+/** A histogram of each array of the model at `path`; none of a large model, or where it lies there no longer. */
 export async function weightHistograms(path: string): Promise<readonly SummaryValue[]> {
-  if (!(await exists(path))) return [];
+  const file = await stat(path).catch(() => undefined);
+  if (file === undefined || file.size > MOST_MODEL_BYTES) return [];
   const { weights } = await readKerasFile(path);
   return weights.flatMap(({ name, values }) => {
     const histogram = histogramOf(values);
