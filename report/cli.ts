@@ -1,54 +1,71 @@
-/** `fedbatch report`: what a run did, as a page to read. */
+/** `fedbatch report`: what a run did, or several runs side by side, as a page to read. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import type { ReportResult } from '../lib/formats/run-results.js';
 import { LATEST, RUN_ARGUMENT } from '../lib/formats/volume.js';
-import type { Reporter } from '../lib/observability/events.js';
 
 interface ReportFlags {
   readonly volume?: string;
+  readonly out: string;
 }
 
 /** The command of the report. */
-export function reportCli({ reporter }: ProgramContext): Command {
+export function reportCli(context: ProgramContext): Command {
+  const { reporter } = context;
   return new Command('report')
     .description(
-      "Write report.html from a run's records: result, curves, participation, the clients' data, times.",
+      "Write report.html from a run's records: result, curves, client by client, participation, the clients' data, " +
+        'times; of several runs, or all of a sweep, a page that compares them.',
     )
-    .argument('[run]', `${RUN_ARGUMENT} (default: ${LATEST})`)
+    .argument(
+      '[runs...]',
+      `${RUN_ARGUMENT} (default: ${LATEST}); several are compared, a folder stands for all runs below it`,
+    )
     .option('--volume <dir>', 'volume of a run; report.html is written into it, over an earlier one')
+    .option('--out <html>', 'page that compares several runs', 'comparison.html')
     .addHelpText(
       'after',
-      '\nExamples:\n  npx fedbatch report\n  npx fedbatch report --volume runs/digits-3x2-1a2b3c4d',
+      `
+Examples:
+  npx fedbatch report runs/digits-3x2-1a2b3c4d
+  npx fedbatch report baseline dropout --out dropout.html
+  npx fedbatch report sweeps/learning-rates`,
     )
-    .action(async (run: string | undefined, flags: ReportFlags) => {
-      const { writeReport } = await import('./report.js');
-      const { placeOfFailure } = await import('../lib/formats/run-results.js');
-      const { file, rounds, state } = await writeReport(resolve(await volumeOf(run, flags.volume, reporter)));
-      reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
-      const failure = state?.kind === 'failed' ? state.failure : undefined;
-      if (failure !== undefined) {
-        const { exitCode, reason, next } = failure;
-        reporter.info(`The run failed: ${placeOfFailure(failure)}, exit code ${exitCode}. ${reason} ${next}`);
+    .action(async (words: readonly string[], { volume, out }: ReportFlags) => {
+      const { chosenVolumes } = await import('./list/chosen-runs.js');
+      const named = volume === undefined ? words : [volume, ...words];
+      const asked = named.length === 0 ? [LATEST] : named;
+      const warn = (message: string) => reporter.warn(message);
+      // A volume that is named as such is one, or refused for what it lacks.
+      const isVolume = volume !== undefined && words.length === 0;
+      const runs = isVolume ? [volume] : await chosenVolumes(asked, { takesSeeds: true, warn });
+      const [only, ...others] = runs;
+      if (only !== undefined && others.length === 0) {
+        process.stdout.write(`${JSON.stringify(await reportOn(resolve(only), context))}\n`);
+        return;
       }
-      const result: ReportResult = { file, rounds, state: state?.kind, failure };
+      const { writeComparison } = await import('./list/comparison-page.js');
+      const file = resolve(out);
+      const rounds = await writeComparison(runs, { file, words: asked });
+      reporter.info(`Wrote a page that compares ${runs.length} runs.`);
+      const result: ReportResult = { file, rounds, runs: runs.length };
       process.stdout.write(`${JSON.stringify(result)}\n`);
     });
 }
 
-/** The volume that is meant, told in one of two ways. */
-async function volumeOf(
-  run: string | undefined,
-  volume: string | undefined,
-  reporter: Reporter,
-): Promise<string> {
-  if (volume !== undefined && run === undefined) return volume;
-  const { UsageError } = await import('../lib/core/errors.js');
-  if (volume !== undefined)
-    throw new UsageError(`Expected a run or --volume, found both ${run} and ${volume}.`);
-  const { findVolume } = await import('../lib/formats/runs/find-run.js');
-  return await findVolume(run ?? LATEST, { takesSeeds: true, warn: (message) => reporter.warn(message) });
+/** Writes the report of one run. */
+async function reportOn(volume: string, { reporter }: ProgramContext): Promise<ReportResult> {
+  const { writeReport } = await import('./report.js');
+  const { placeOfFailure } = await import('../lib/formats/run-results.js');
+  const { file, rounds, state } = await writeReport(volume);
+  reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
+  const failure = state?.kind === 'failed' ? state.failure : undefined;
+  if (failure !== undefined) {
+    const { exitCode, reason, next } = failure;
+    reporter.info(`The run failed: ${placeOfFailure(failure)}, exit code ${exitCode}. ${reason} ${next}`);
+  }
+  return { file, rounds, state: state?.kind, failure };
 }
 
 if (isMain(import.meta.url)) await runProgram(reportCli, process.argv.slice(2));

@@ -1,4 +1,7 @@
 /** What a report tells of beside the records of a run: the examples of the worst mistakes, and what was at work when. */
+import { lockHolder } from '../lib/formats/files/lock-file.js';
+import { type RunStatus, sessionState } from '../lib/formats/runs/run-status.js';
+import { readSessions } from '../lib/formats/runs/sessions.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import { type PicturedMistake, readMistakes } from './mistakes.js';
 import { type RecordReader, type RunRecords, readRunRecords, unlessMissing } from './records.js';
@@ -12,6 +15,8 @@ export interface ReportRecords extends RunRecords {
   readonly mistakes?: readonly PicturedMistake[] | undefined;
   /** What was at work when in the last session. */
   readonly timeline?: Timeline | undefined;
+  /** How the last session stands, by who holds the volume, too. */
+  readonly standing?: Pick<RunStatus, 'state' | 'why'> | undefined;
 }
 
 /**
@@ -26,9 +31,11 @@ export async function readReportRecords(
   const records = await readRunRecords(paths, record);
   const { accuracy: { mistakes } = {}, manifest } = records;
   const readPictures = async () => mistakes && (await readMistakes(mistakes, { manifest, test: paths.test }));
+  const sessions = records.state && (await record(paths.metrics, readSessions));
   return {
     ...records,
     volume: paths.root,
+    standing: sessions && sessionState(sessions, await lockHolder(paths.lock)),
     // They change with the test that found them.
     mistakes: await record(paths.accuracy, readPictures),
     timeline: await record(paths.metrics, readTimeline),

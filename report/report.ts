@@ -12,7 +12,7 @@ import { clientTable } from './sections/client-table.js';
 import { clients } from './sections/clients.js';
 import { curves } from './sections/course.js';
 import { directions } from './sections/directions.js';
-import { alarmOf, headFigures, headlineOf, leadOf, settings, stateOf } from './sections/overview.js';
+import { alarmOf, badgeOf, headFigures, headlineOf, leadOf, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
 import { reproduction } from './sections/reproduction.js';
 import { shards } from './sections/shards.js';
@@ -26,7 +26,7 @@ export function reportOf(records: ReportRecords): Page {
   return {
     command: 'run',
     title: run.name ?? run.id,
-    state: stateOf(records),
+    state: badgeOf(records),
     headline: headlineOf(records),
     lead: leadOf(run),
     alarm: alarmOf(records),

@@ -47,7 +47,7 @@ function flatten(value: object, prefix = ''): readonly (readonly [key: string, v
 const isFile = (key: string) => SETTINGS.find(({ place }) => place === key)?.isFile === true;
 
 /** A setting as the table of settings names it, else as its place does: `training.localSteps` → `local steps`. */
-function nameOfSetting(key: string): string {
+export function nameOfSetting(key: string): string {
   const name = SETTINGS.find(({ place }) => place === key)?.reportName;
   if (name !== undefined) return name;
   const last = key.split('.').at(-1) ?? key;

@@ -103,6 +103,7 @@ export const reportResultSchema = z
     rounds: countField.describe('Rounds on record.'),
     state: z.enum(['begun', 'finished', 'failed']).optional().describe('How the last session stands.'),
     failure: runFailureSchema.optional().describe('Why it failed.'),
+    runs: countField.optional().describe('Of a page that compares several: how many.'),
   })
   .meta({ title: 'Result of report', description: 'The report that was written, and how the run stands.' });
 

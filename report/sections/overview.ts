@@ -7,6 +7,7 @@ import { leadingFigure, scoreOf, type TestFigures, type Threshold } from '../../
 import { clientsOf } from '../../lib/formats/manifest.js';
 import type { RunRecord } from '../../lib/formats/run-record.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
+import type { RunStatus } from '../../lib/formats/runs/run-status.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import { dateOf, epsilonText, grouped, groupedCount, lossText, metricText } from '../format.js';
@@ -18,8 +19,19 @@ import { enginesThatRan, settingRows } from '../setting-rows.js';
 export const leadOf = ({ id, name, settings: { model, federation }, createdAt }: RunRecord): string =>
   `${name === undefined ? '' : `Run ${id}. `}Model ${modelTitle(model)}, ${groupedCount(federation.clients, 'client')}, begun ${dateOf(createdAt)}`;
 
+/** The tone of each state: what is over and good, what is over and bad, and what goes on or may go on. */
+const TONES: Readonly<Record<RunStatus['state'], PageState['tone']>> = {
+  running: 'open',
+  begun: 'open',
+  stopped: 'bad',
+  finished: 'good',
+  failed: 'bad',
+  interrupted: 'open',
+};
+
 /** How the run stands, in a word; undefined where its records do not say. */
-export function stateOf({ state }: ReportRecords): PageState | undefined {
+export function badgeOf({ state, standing }: ReportRecords): PageState | undefined {
+  if (standing !== undefined) return { word: standing.state, tone: TONES[standing.state] };
   if (state === undefined) return undefined;
   if (state.kind !== 'failed')
     return state.kind === 'finished' ? { word: 'finished', tone: 'good' } : { word: 'running', tone: 'open' };
@@ -98,7 +110,7 @@ function figureOf(found: TestFigures, target: Threshold | undefined): readonly [
 }
 
 /** What is not as it should be: where the run failed, why, and what to do. */
-export function alarmOf({ state, rounds, timeline }: ReportRecords): Html | undefined {
+export function alarmOf({ state, rounds, timeline, standing }: ReportRecords): Html | undefined {
   if (state?.kind === 'failed') {
     const { failure } = state;
     return html`<div class="alarm">
@@ -108,7 +120,12 @@ export function alarmOf({ state, rounds, timeline }: ReportRecords): Html | unde
   </div>`;
   }
   if (state?.kind === 'begun') {
-    return html`<p class="note">Begun ${dateOf(state.time)} and not finished${timeline?.lastEvent !== undefined && `, last heard of ${dateOf(timeline.lastEvent)}`}: the run is still running, or was killed; the same command resumes it.</p>`;
+    const heard = timeline?.lastEvent === undefined ? '' : `, last heard of ${dateOf(timeline.lastEvent)}`;
+    const why =
+      standing?.state === 'running'
+        ? 'the run goes on.'
+        : (standing?.why ?? 'the run is still running, or was killed; the same command resumes it.');
+    return html`<p class="note">Begun ${dateOf(state.time)} and not finished${heard}: ${why}</p>`;
   }
   // Of a version that recorded the failures of rounds alone.
   const failed = rounds.find(({ failure, aggregate }) => failure !== undefined && aggregate === undefined);
