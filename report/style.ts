@@ -100,6 +100,7 @@ summary { cursor: pointer; color: var(--accent); }
 .bars .total th, .bars .total td { border-top: 1px solid var(--line); }
 .figures-table { width: 100%; margin-top: 6px; font-size: .875rem; }
 .figures-table th, .figures-table td { padding: 4px 8px; border-bottom: 1px solid var(--line); text-align: right; font-weight: 400; }
+.figures-table td { white-space: nowrap; }
 .figures-table tr > :first-child { padding-left: 0; text-align: left; }
 .figures-table thead th { color: var(--quiet); vertical-align: bottom; }
 .sortable button { padding: 0; border: 0; background: none; color: inherit; font: inherit; text-align: inherit; cursor: pointer; }
@@ -148,6 +149,7 @@ footer { margin-top: 24px; font-size: .8125rem; }
   h2, h3, summary, figure, tr, .mistakes li { break-inside: avoid; }
   h2, h3, summary { break-after: avoid; }
   .scroll { overflow: visible; }
+  .figures-table td { white-space: normal; }
   .readout { display: none; }
 }
 </style>`;

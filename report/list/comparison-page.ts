@@ -99,7 +99,7 @@ function figuresOf(best: readonly ShownRun[], metric: string): readonly HeadFigu
     run?.value === undefined ? [] : [[name, metricText(metric, run.value), run.title]];
   return [
     ...figure(`best ${metric}`, first),
-    ...(last === first ? [] : figure(`last ${metric}`, last)),
+    ...(last === first ? [] : figure(`worst ${metric}`, last)),
     ['runs', grouped(best.length)],
   ];
 }
@@ -129,7 +129,7 @@ function curves(best: readonly ShownRun[], metric: string): Html | undefined {
     <h2>Over the rounds</h2>
     <p class="note">${legend(drawn.map(({ title }) => title))}</p>
     <div class="pair">
-      <figure>${chart(metric)}<figcaption>${metric} on the test examples</figcaption></figure>
+      <figure>${chart(metric)}<figcaption>${metric[0]?.toUpperCase()}${metric.slice(1)} on the test examples</figcaption></figure>
       ${metric !== 'loss' && html`<figure>${chart('loss')}<figcaption>Loss on the test examples</figcaption></figure>`}
     </div>
     ${hidden > 0 && html`<p class="note">and ${groupedCount(hidden, 'other run')}, which came to less or were not tested</p>`}
