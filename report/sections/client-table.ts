@@ -113,7 +113,7 @@ function aloneBars({ run, rounds }: RunRecords, courses: readonly ClientCourse[]
     share: Math.max(0, value) / most,
   });
   return html`<div>
-    ${barTable([...alone.map(({ client, value }) => row(`client ${client}`, value)), row('average of all', average)])}
+    ${barTable([...alone.map(({ client, value }) => row(`client ${client}`, value)), row('average', average)])}
     <p class="note">${metric} on the test examples of each client's own model alone, ${text(low)}${low !== high && ` to ${text(high)}`}, and of the average of them.</p>
   </div>`;
 }
