@@ -17,6 +17,9 @@ const STRAGGLING = 1.5;
 /** Of more clients their lines could not be told apart: the mean is drawn, with its spread. */
 const MOST_LINES = 10;
 
+/** The table of more clients is shown when it is asked for. */
+const MOST_SHOWN = 20;
+
 /** All that a run says of one client. */
 interface ClientCourse {
   readonly client: number;
@@ -39,7 +42,7 @@ export function clientTable(records: RunRecords): Html | undefined {
   return html`<section class="card">
     <h2>Client by client</h2>
     <div class="pair">${lossChart(courses)}${aloneBars(records, courses)}</div>
-    <details open><summary>All figures of each client</summary>${table(records, courses)}</details>
+    <details${courses.length <= MOST_SHOWN && html` open`}><summary>All figures of each client</summary>${table(records, courses)}</details>
   </section>`;
 }
 
