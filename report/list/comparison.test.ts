@@ -1,38 +1,24 @@
 /** Several runs as one page: their curves together, what differs, what came of each; a folder stands for its runs. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { writeRecord } from '../../lib/formats/run-record.js';
-import { volumePaths } from '../../lib/formats/volume.js';
 import { toText } from '../../lib/html/html.js';
 import { requireValid } from '../../test/json-schemas.js';
 import { runCommand } from '../../test/program-host.js';
 import { lastLine } from '../../test/programs.js';
-import { sampleRecords } from '../../test/sample-records.js';
+import { writeSampleRun } from '../../test/sample-volume.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
 import { PAGE_SCRIPT } from '../page-script.js';
 
 const folder = await sharedDirectory();
 
-/** Writes a run of this learning rate and this last accuracy. */
-async function writeRun(name: string, { learningRate = 0.1, accuracy = 0.8, label = name }): Promise<string> {
-  const { run, rounds } = sampleRecords();
-  const paths = volumePaths(join(folder, name));
-  const { training } = run.settings;
-  const settings = { ...run.settings, training: { ...training, learningRate } };
-  await writeRecord(paths.run, { ...run, id: `${name}-1`, name: label, settings });
-  for (const each of rounds) {
-    const evaluation = each.evaluation && { ...each.evaluation, loss: 0.5, accuracy };
-    await writeRecord(paths.round(each.round).record, { ...each, evaluation });
-  }
-  await mkdir(dirname(paths.metrics), { recursive: true });
-  await writeFile(paths.metrics, '{"time":"2026-01-01T00:00:00Z","event":"start"}\n');
-  return paths.root;
-}
-
-const first = await writeRun('sweep/first', { accuracy: 0.75, label: '<b>first</b>' });
-const second = await writeRun('sweep/second', { learningRate: 0.5, accuracy: 0.875, label: 'second' });
+const first = await writeSampleRun(join(folder, 'sweep/first'), { accuracy: 0.75, name: '<b>first</b>' });
+const second = await writeSampleRun(join(folder, 'sweep/second'), {
+  learningRate: 0.5,
+  accuracy: 0.875,
+  name: 'second',
+});
 
 async function compared(...words: readonly string[]): Promise<string> {
   const file = join(folder, 'page.html');
