@@ -70,8 +70,9 @@ function coursesOf({ rounds, manifest }: RunRecords): readonly ClientCourse[] {
   return [...courses.values()].sort((a, b) => a.client - b.client);
 }
 
-/** The training loss of each client over the rounds; of many clients their mean. */
-function lossChart(courses: readonly ClientCourse[]): Html {
+/** The training loss of each client over the rounds; of many clients their mean; nothing where none is finite. */
+function lossChart(courses: readonly ClientCourse[]): Html | undefined {
+  if (courses.every(({ reports }) => reports.every(({ loss }) => loss === null))) return undefined;
   const lines = courses.length > MOST_LINES ? [meanLoss(courses)] : courses.map(lossLine);
   const rounds = new Set(courses.flatMap(({ reports }) => reports.map(({ round }) => round))).size;
   return html`<figure>${lineChart({

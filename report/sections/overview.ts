@@ -56,7 +56,8 @@ export function headlineOf(records: ReportRecords): string | undefined {
   const tested = testedRounds(records);
   const target = targetOf(federation);
   const last = tested.at(-1);
-  if (last === undefined) return undefined;
+  if (last === undefined)
+    return state?.kind === 'failed' ? 'It failed before a round was tested.' : undefined;
   const [metric, value] = figureOf(last, target);
   const best = greatest(tested, (each) => scoreOf(each, target));
   const isBest = best === undefined || best.round === last.round;
