@@ -20,12 +20,17 @@ a { color: var(--accent); }
 .runs .badge { margin-left: 0; white-space: nowrap; font-size: .875rem; }
 .now progress { width: 100%; max-width: 560px; height: 10px; accent-color: var(--accent); }
 .runs { width: 100%; }
-.runs td, .runs th { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); text-align: left; font-weight: 400; overflow-wrap: anywhere; }
+.runs td, .runs th { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); text-align: left; font-weight: 400; }
 .runs thead th { color: var(--quiet); font-size: .875rem; }
-.runs th[scope="row"] { min-width: 8em; }
+.runs th[scope="row"] { min-width: 8em; overflow-wrap: anywhere; }
 .runs .number { text-align: right; white-space: nowrap; }
 .now td:nth-child(2), .now th:nth-child(2) { text-align: left; }
-@media (max-width: 700px) { .runs .minor { display: none; } }
+.now td:nth-child(n + 3) { white-space: nowrap; }
+@media (max-width: 700px) {
+  .runs { font-size: .875rem; }
+  .runs th[scope="row"] { min-width: 6em; }
+  .runs .minor { display: none; }
+}
 </style>`;
 
 /** Without an icon named, browsers ask for one. */
