@@ -29,6 +29,8 @@ interface UpdateMeter {
 
 /** What is kept of all updates together. */
 const MAX_KEPT_BYTES = 64e6;
+/** Most sums of a sketch, which stay in a processor's cache: a cosine is off by about 0.004. */
+const MAX_SKETCH = 65_536;
 /** Fewest sums of a sketch: with fewer a cosine would be off by more than 0.03. */
 const MIN_SKETCH = 1024;
 
@@ -46,19 +48,27 @@ export function createUpdateMeter(
 ): UpdateMeter {
   const parameters = parameterCount(global);
   const room = Math.floor(maxBytes / Float32Array.BYTES_PER_ELEMENT / Math.max(1, most));
-  const length = room >= parameters ? parameters : room < MIN_SKETCH ? 0 : room;
+  const isSketch = room < parameters;
+  const length = isSketch ? Math.max(MIN_SKETCH, Math.min(room, MAX_SKETCH)) : parameters;
+  // Of far too many updates the norms alone are told.
+  const scratch = room < Math.min(parameters, MIN_SKETCH) ? new Float32Array(length) : undefined;
   const passed: Passed[] = [];
   return {
     async *pass(updates) {
       for await (const update of updates) {
         const { client, examples, weights } = update;
-        const kept = new Float32Array(length);
-        const norm = Math.sqrt(keepDifference(kept, { weights, global, isSketch: length < parameters }));
+        const kept = scratch ?? new Float32Array(length);
+        const norm = Math.sqrt(keepDifference(kept, { weights, global, isSketch }));
         passed.push({ client, examples, norm, kept });
         yield update;
       }
     },
     found() {
+      if (scratch !== undefined) {
+        return passed.flatMap(({ client, norm }) =>
+          client === undefined ? [] : { client, norm: significant(norm) },
+        );
+      }
       const mean = new Float64Array(length);
       for (const { examples, kept } of passed) {
         for (let at = 0; at < length; at++) mean[at] = (mean[at] as number) + examples * (kept[at] as number);
@@ -69,7 +79,7 @@ export function createUpdateMeter(
         const cosine = dot(kept, mean) / (Math.sqrt(dot(kept, kept)) * meanNorm);
         return {
           client,
-          norm: Number(norm.toPrecision(6)),
+          norm: significant(norm),
           ...(Number.isFinite(cosine) ? { cosine: Math.round(cosine * 1e4) / 1e4 } : {}),
         };
       });
@@ -77,32 +87,42 @@ export function createUpdateMeter(
   };
 }
 
+const significant = (norm: number): number => Number(norm.toPrecision(6));
+
 interface Difference {
   readonly weights: Weights;
   readonly global: Weights;
   readonly isSketch: boolean;
 }
 
-/** Adds the difference to `kept`, of which there may be nothing; returns the sum of its squares. */
+/** Numbers in a row that have one sign in a sketch: drawing one for each would take longer than all else. */
+const RUN = 8;
+
+/** Adds the difference to `kept`; returns the sum of its squares. */
 function keepDifference(kept: Float32Array, { weights, global, isSketch }: Difference): number {
   const { length } = kept;
-  let [sum, place, position] = [0, 0, 0];
+  let [sum, place, run] = [0, 0, 0];
   for (const [index, { values }] of weights.entries()) {
     const origin = (global[index] as WeightArray).values;
-    for (let at = 0; at < values.length; at++) {
-      const change = (values[at] as number) - (origin[at] as number);
-      sum += change * change;
-      if (length === 0) continue;
-      kept[place] = (kept[place] as number) + (isSketch ? signAt(position++) * change : change);
-      if (++place === length) place = 0;
+    for (let from = 0; from < values.length; ) {
+      const to = Math.min(values.length, from + RUN, from + length - place);
+      const sign = isSketch ? signOf(run++) : 1;
+      const shift = place - from;
+      for (let at = from; at < to; at++) {
+        const change = (values[at] as number) - (origin[at] as number);
+        sum += change * change;
+        kept[at + shift] = (kept[at + shift] as number) + sign * change;
+      }
+      place = to + shift === length ? 0 : to + shift;
+      from = to;
     }
   }
   return sum;
 }
 
-/** 1 or -1 by the bits of a position, mixed (the finaliser of MurmurHash3): the same for all updates. */
-function signAt(position: number): number {
-  let bits = Math.imul(position ^ (position >>> 16), 0x85ebca6b);
+/** 1 or -1 by the bits of a number, mixed (the finaliser of MurmurHash3): the same for all updates. */
+function signOf(number: number): number {
+  let bits = Math.imul(number ^ (number >>> 16), 0x85ebca6b);
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
   return ((bits ^ (bits >>> 16)) & 1) * 2 - 1;
 }
