@@ -58,7 +58,8 @@ Examples:
 async function reportOn(volume: string, { reporter }: ProgramContext): Promise<ReportResult> {
   const { writeReport } = await import('./report.js');
   const { placeOfFailure } = await import('../lib/formats/run-results.js');
-  const { file, rounds, state } = await writeReport(volume);
+  const { file, rounds, state, faults } = await writeReport(volume);
+  for (const fault of faults) reporter.warn(fault);
   reporter.info(`Wrote the report of ${rounds} round${rounds === 1 ? '' : 's'}.`);
   const failure = state?.kind === 'failed' ? state.failure : undefined;
   if (failure !== undefined) {

@@ -1,4 +1,5 @@
 /** What a report tells of beside the records of a run: the examples of the worst mistakes, and what was at work when. */
+import { DataError } from '../lib/core/errors.js';
 import { lockHolder } from '../lib/formats/files/lock-file.js';
 import { type RunStatus, sessionState } from '../lib/formats/runs/run-status.js';
 import { readSessions } from '../lib/formats/runs/sessions.js';
@@ -13,10 +14,27 @@ export interface ReportRecords extends RunRecords {
   readonly volume?: string | undefined;
   /** The worst mistakes of the last test, with what the model was given where that is at hand. */
   readonly mistakes?: readonly PicturedMistake[] | undefined;
+  /** Which records could not be read, and why, a sentence each. */
+  readonly faults?: readonly string[] | undefined;
   /** What was at work when in the last session. */
   readonly timeline?: Timeline | undefined;
   /** How the last session stands, by who holds the volume, too. */
   readonly standing?: Pick<RunStatus, 'state' | 'why'> | undefined;
+}
+
+/** Reads all that can be read: of a record that is damaged, the sentence that says so stays among the faults. */
+export async function readWhatCanBeRead(paths: VolumePaths): Promise<ReportRecords> {
+  const faults = new Set<string>();
+  const records = await readReportRecords(paths, async (path, read) => {
+    try {
+      return await unlessMissing(path, read);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      faults.add(error.message);
+      return undefined;
+    }
+  });
+  return { ...records, faults: [...faults] };
 }
 
 /**

@@ -195,7 +195,7 @@ test('fedbatch run (simulated) ends with a report, and fedbatch report makes the
   assert.equal(await readFile(report, 'utf8'), page);
 });
 
-test('a volume without a run, or with a damaged record: exit code 3 and one sentence', async (t) => {
+test('a volume without a run: exit code 3 and one sentence; of a damaged record the page says so, and tells the rest', async (t) => {
   const volume = await temporaryDirectory(t);
   const refused = async (message: RegExp) => {
     const { exitCode, stderr } = await runCommand('report', ['--volume', volume]);
@@ -208,7 +208,16 @@ test('a volume without a run, or with a damaged record: exit code 3 and one sent
   await writeFile(join(volume, 'run.json'), JSON.stringify(run));
   await mkdir(join(volume, 'rounds', '0001'), { recursive: true });
   await writeFile(join(volume, 'rounds', '0001', 'round.json'), '{');
-  await refused(/round\.json: expected the record of a round .*, found no JSON \(.*\)\.$/);
+  const { exitCode, stderr } = await runCommand('report', ['--volume', volume]);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(
+    stderr,
+    /^warning: .*round\.json: expected the record of a round .*, found no JSON \(.*\)\.$/m,
+  );
+  const page = await readFile(join(volume, 'report.html'), 'utf8');
+  assert.match(page, /What could not be read<\/h2>\s*<ul><li>.*round\.json: expected the record of a round/);
+  await writeFile(join(volume, 'run.json'), '{');
+  await refused(/run\.json: expected the record of a run .*, found no JSON \(.*\)\.$/);
 });
 
 test('clients that hold examples out are told of, the worst first; without them there is no such section', () => {

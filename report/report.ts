@@ -4,10 +4,10 @@ import { exists } from '../lib/formats/files/read-file.js';
 import { readRepeatedRun } from '../lib/formats/repeated-run.js';
 import type { RunState } from '../lib/formats/runs/sessions.js';
 import { repeatedPaths, volumePaths } from '../lib/formats/volume.js';
-import { html } from '../lib/html/html.js';
+import { type Html, html } from '../lib/html/html.js';
 import { type Page, page } from './frame.js';
 import { renderRepeatedRun } from './repeated-run.js';
-import { type ReportRecords, readReportRecords } from './report-records.js';
+import { type ReportRecords, readWhatCanBeRead } from './report-records.js';
 import { clientTable } from './sections/client-table.js';
 import { clients } from './sections/clients.js';
 import { curves } from './sections/course.js';
@@ -32,6 +32,7 @@ export function reportOf(records: ReportRecords): Page {
     alarm: alarmOf(records),
     figures: headFigures(records),
     main: [
+      unreadable(records),
       curves(records),
       testResult(records),
       clientTable(records),
@@ -51,6 +52,15 @@ export function reportOf(records: ReportRecords): Page {
 /** The document that tells of a run. */
 export const renderReport = (records: ReportRecords): string => page(reportOf(records));
 
+/** The files that the page cannot tell of. */
+function unreadable({ faults = [] }: ReportRecords): Html | undefined {
+  if (faults.length === 0) return undefined;
+  return html`<section class="card">
+    <h2>What could not be read</h2>
+    <ul>${faults.map((each) => html`<li>${each}</li>`)}</ul>
+  </section>`;
+}
+
 /** What was written. */
 interface WrittenReport {
   /** Path of the report. */
@@ -58,12 +68,14 @@ interface WrittenReport {
   /** Rounds that it tells of. */
   readonly rounds: number;
   readonly state: RunState | undefined;
+  /** Which records could not be read, and why, a sentence each. */
+  readonly faults: readonly string[];
 }
 
 /**
  * Writes the report of the run on a volume, finished or not; or of a run that is repeated with several seeds.
  *
- * @throws {DataError} when there is no run, or one of its records is damaged
+ * @throws {DataError} when there is no run, or its record (run.json) is damaged; of others that are, the page says so
  * @throws {StorageError} when the disk refuses
  */
 export async function writeReport(volume: string): Promise<WrittenReport> {
@@ -72,9 +84,10 @@ export async function writeReport(volume: string): Promise<WrittenReport> {
   if (await exists(record)) {
     const repeated = await readRepeatedRun(record);
     await writeFileAtomic(paths.report, renderRepeatedRun(repeated));
-    return { file: paths.report, rounds: repeated.course.length, state: undefined };
+    return { file: paths.report, rounds: repeated.course.length, state: undefined, faults: [] };
   }
-  const records = await readReportRecords(paths);
+  const records = await readWhatCanBeRead(paths);
   await writeFileAtomic(paths.report, renderReport(records));
-  return { file: paths.report, rounds: records.rounds.length, state: records.state };
+  const { rounds, state, faults = [] } = records;
+  return { file: paths.report, rounds: rounds.length, state, faults };
 }

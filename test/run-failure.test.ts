@@ -122,10 +122,13 @@ test('a simulation that fails, too', async () => {
 test('a run that was killed is told from one that failed', async () => {
   await writeFile(
     paths.metrics,
-    `${(await readFile(paths.metrics, 'utf8')).trimEnd()}\n{"time":"2026","event":"start"}\n`,
+    `${(await readFile(paths.metrics, 'utf8')).trimEnd()}\n{"time":"2026","event":"start","jobs":1}\n`,
   );
   assert.equal((await told()).state, 'begun');
-  assert.match(await report(), /Begun 2026 UTC and not finished: the run is still running, or was killed/);
+  assert.match(
+    await report(),
+    /Begun 2026 UTC and not finished.*: No process holds the volume, and no end is on record: the command .* resumes it/,
+  );
 });
 
 test('a pipeline without a volume has the failure recorded, on the volume of its own run alone', async () => {
