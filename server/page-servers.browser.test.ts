@@ -106,7 +106,7 @@ describe('the page of other servers in Chromium', { skip: skipWithoutChromium() 
         ]);
         await arrived(1);
         await page.waitForFunction(padSays, 'Reading…');
-        assert.equal(await page.textContent('#sentence'), 'Reading…');
+        await page.locator('#sentence', { hasText: /^Reading…$/ }).waitFor();
         await shoot(page, 'desktop-light-slow');
         await stroke([
           [0.62, 0.2],
