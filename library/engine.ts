@@ -33,6 +33,7 @@ export { DataError, type DataProblem, ExitCode, FedbatchError, UsageError } from
 export type { WeightArray, Weights } from '../lib/core/weights.js';
 export {
   type Batch,
+  type CountedAnswers,
   type Engine,
   EngineUnavailableError,
   type OptimizerSettings,
@@ -45,6 +46,7 @@ export {
 export {
   type LocalTrainingOptions,
   type LocalTrainingProgress,
+  type LocalTrainingResult,
   trainLocally,
 } from '../lib/engine/local-training.js';
 export type { Extras } from '../lib/federation/client-side.js';

@@ -44,6 +44,7 @@ export {
   type NpyDtype,
   type NpySource,
   type NpyValues,
+  type WritableValues,
 } from '../lib/formats/data/npy.js';
 export { encodeNpz, type NamedArray, type NpzArchive, openNpz } from '../lib/formats/data/npz.js';
 export { writeShard } from '../lib/formats/data/shard-file.js';

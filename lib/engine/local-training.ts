@@ -70,7 +70,7 @@ interface Epoch {
 }
 
 /** The last epoch's means, and what each epoch came to. */
-interface LocalTrainingResult extends LocalTrainingProgress {
+export interface LocalTrainingResult extends LocalTrainingProgress {
   readonly history: readonly Epoch[];
 }
 
