@@ -44,6 +44,7 @@ export {
   type TrainingStart,
 } from '../lib/engine/engine.js';
 export {
+  type Epoch,
   type LocalTrainingOptions,
   type LocalTrainingProgress,
   type LocalTrainingResult,

@@ -61,7 +61,7 @@ export interface LocalTrainingProgress {
 }
 
 /** What an epoch came to: means over its examples, which are fewer where steps ended within it. */
-interface Epoch {
+export interface Epoch {
   readonly epoch: number;
   readonly loss: number;
   readonly accuracy?: number | undefined;
