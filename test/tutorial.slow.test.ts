@@ -86,7 +86,7 @@ test('signs are told apart by their shape, from pictures in folders', async (t) 
   const { accuracy } = JSON.parse(text) as { readonly accuracy: number };
   assert.ok(accuracy > 0.7, `an accuracy of ${accuracy}`);
   assert.match(stdout, /"cross"/);
-  for (const file of ['runs/signs/report.html', 'best-model.onnx'])
+  for (const file of ['runs/signs/report.html', 'signs.onnx'])
     assert.ok(existsSync(join(directory, file)), file);
 });
 
