@@ -18,6 +18,7 @@ const read = (path: string) => readFileSync(join(projectRoot, path), 'utf8');
 const guides: readonly Guide[] = [
   ...['README.md', 'CONTRIBUTING.md'],
   ...readdirSync(join(projectRoot, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(projectRoot, 'examples')).map((name) => `examples/${name}/README.md`),
 ]
   .filter((path) => path.endsWith('.md'))
   .map((path) => ({ path, text: read(path) }));
