@@ -6,8 +6,8 @@ import { interleave } from './measure.js';
 import { medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, withDirectory } from './section.js';
 
-/** The run: small enough to be repeated, with as many events as one of an hour has in a few minutes. */
-const RUN = ['run', '--clients', '5', '--rounds', '10', '--epochs', '1'] as const;
+/** The run: short, with a small model, so that what watches is a larger part of it than of one that people wait for. */
+const RUN = ['run', '--model', 'mlp', '--clients', '5', '--rounds', '10', '--epochs', '1'] as const;
 
 /** The same run, unwatched and watched, in turn. */
 export async function benchWatching({ rounds, journal }: BenchOptions): Promise<Table> {
