@@ -14,7 +14,7 @@ import {
   readRunRecord,
 } from '../lib/formats/run-record.js';
 import { type RunState, readSessions, type Session } from '../lib/formats/runs/sessions.js';
-import type { VolumePaths } from '../lib/formats/volume.js';
+import { roundsAmong, type VolumePaths } from '../lib/formats/volume.js';
 
 /** What the volume tells; parts that a run has not come to yet are undefined. */
 export interface RunRecords {
@@ -73,9 +73,8 @@ async function readRounds(paths: VolumePaths, read: RecordReader): Promise<reado
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   });
-  const numbers = names.filter((name) => /^\d{4,}$/.test(name)).map(Number);
   const rounds: RoundRecord[] = [];
-  for (const round of numbers.sort((a, b) => a - b)) {
+  for (const round of roundsAmong(names)) {
     const record = await read(paths.round(round).record, readRoundRecord);
     if (record !== undefined) rounds.push(record);
   }

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { DataError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/formats/files/read-file.js';
-import type { VolumePaths } from '../lib/formats/volume.js';
+import { roundsAmong, type VolumePaths } from '../lib/formats/volume.js';
 import type { RecordReader } from '../report/records.js';
 
 /** What tells a file from the one that lay there before: records are renamed into place, or grow. */
@@ -63,9 +63,9 @@ const isAway = (error: unknown): boolean => ['ENOENT', 'ENOTDIR', 'ESTALE'].incl
  */
 export async function volumeMark(paths: VolumePaths): Promise<Mark> {
   const look = beginLook(paths.root);
-  const numbers = (await look.names(paths.rounds)).filter((name) => /^\d{4,}$/.test(name)).map(Number);
+  const numbers = roundsAmong(await look.names(paths.rounds));
   const { run, metrics, accuracy, manifest } = paths;
-  const files = [run, metrics, accuracy, manifest, paths.round(Math.max(1, ...numbers)).record];
+  const files = [run, metrics, accuracy, manifest, paths.round(numbers.at(-1) ?? 1).record];
   const marks = await Promise.all(files.map((file) => look.mark(file)));
   return marks.every((mark) => mark === undefined)
     ? NOTHING

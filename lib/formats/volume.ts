@@ -98,6 +98,13 @@ export function volumePaths(root: string): VolumePaths {
   };
 }
 
+/** The rounds that a directory of rounds has, by the names in it, in their order. */
+export const roundsAmong = (names: readonly string[]): readonly number[] =>
+  names
+    .filter((name) => /^\d{4,}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+
 function roundPaths(root: string): RoundPaths {
   return {
     root,

@@ -15,7 +15,7 @@ import {
   runRecordSchema,
 } from '../run-record.js';
 import { placeOfFailure, runFailureSchema } from '../run-results.js';
-import { type VolumePaths, volumePaths } from '../volume.js';
+import { roundsAmong, type VolumePaths, volumePaths } from '../volume.js';
 import { type RunSessions, readSessions } from './sessions.js';
 
 /** `state` of a run. */
@@ -102,10 +102,9 @@ interface LastRounds {
 /** Reads the records of the last rounds alone: of many rounds, one or two files. */
 export async function readLastRounds(paths: VolumePaths): Promise<LastRounds> {
   const names = await readdir(paths.rounds).catch(() => []);
-  const numbers = names.filter((each) => /^\d{4,}$/.test(each)).map(Number);
   const notes: string[] = [];
   let current: RoundRecord | undefined;
-  for (const round of numbers.sort((a, b) => b - a)) {
+  for (const round of roundsAmong(names).toReversed()) {
     const { record: file } = paths.round(round);
     // The folder of the round after the last holds the global model alone.
     if (!(await exists(file))) continue;
