@@ -1,5 +1,4 @@
 /** Prometheus watches a run: it asks a port, or a Pushgateway that the run tells. */
-import { existsSync } from 'node:fs';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { openOutlets } from '../../lib/prometheus/outlets.js';
@@ -33,6 +32,5 @@ export async function watchRun(
  * process of its own.
  */
 async function hearAgain(run: RunMetrics, file: string): Promise<void> {
-  if (!existsSync(file)) return;
   for await (const events of recordedEvents(file)) for (const event of events) run.event(event);
 }

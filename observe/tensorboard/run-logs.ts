@@ -1,5 +1,4 @@
 /** The event files of a run, from its records alone: whoever writes them goes on where the last one ended, and no step is there twice. */
-import { exists } from '../../lib/formats/files/read-file.js';
 import type { TimedEvent } from '../../lib/formats/metrics-event.js';
 import { type RunRecord, readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
 import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
@@ -42,7 +41,6 @@ export function createRunLogs(paths: VolumePaths): RunLogs {
       return false;
     },
     async catchUp() {
-      if (!(await exists(paths.metrics))) return 0;
       let added = 0;
       for await (const events of recordedEvents(paths.metrics))
         for (const event of events) if (await logs.hear(event)) added++;
