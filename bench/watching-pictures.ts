@@ -4,7 +4,6 @@
  * not there keeps its old picture, with a line that says so.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Page } from 'playwright-core';
 import { startChromium } from '../server/testing/chromium.js';
+import { freePort } from '../test/processes.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pictures = join(root, 'docs', 'pictures');
@@ -26,15 +26,6 @@ const VIEW = { width: 1200, height: 800 };
 
 /** What each program has to end before the folder goes. */
 const running: { stop(): Promise<void> }[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('there is no free port');
-  return address.port;
-}
 
 /** Starts a program in a group of its own, and waits until it answers at the address. */
 async function startServer(command: string, args: readonly string[], url: string): Promise<string> {
@@ -112,10 +103,9 @@ async function main(): Promise<void> {
         .waitFor({ timeout: 600_000 });
     });
     if (prometheus === undefined) console.log('skipped: prometheus.png: there is no prometheus on the PATH');
-    const live = prometheus;
     await run;
-    if (live !== undefined) {
-      await photograph('prometheus', live, async (page) => {
+    if (prometheus !== undefined) {
+      await photograph('prometheus', prometheus, async (page) => {
         await page.locator('svg, canvas').first().waitFor({ timeout: 60_000 });
         await sleep(3_000);
       });

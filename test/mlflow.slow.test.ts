@@ -1,8 +1,6 @@
 /** MLflow's own server is told of runs, and tells them again: scripts/interop-mlflow.sh. */
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +8,7 @@ import { execa } from 'execa';
 import { pointsOf } from '../observe/mlflow/points.js';
 import { startChromium } from '../server/testing/chromium.js';
 import { writeTinyDataset } from './datasets.js';
+import { freePort } from './processes.js';
 import { runCommand } from './program-host.js';
 import { programPath } from './programs.js';
 import { projectRoot } from './sources.js';
@@ -234,15 +233,6 @@ describe("MLflow's own server", { skip }, () => {
     }
   });
 });
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 /** Resolves when the server is there. It loads for a while. */
 async function answering(address: string): Promise<void> {

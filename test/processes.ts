@@ -1,10 +1,20 @@
-/** What tests ask of processes: whether they run, where one is to be killed, and how much memory they hold. */
+/** What tests ask of processes: whether they run, where one is to be killed, how much memory they hold, where they may listen. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { KillPoint } from './programs/kill-at.js';
+
+/** A port of this machine on which nobody listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 /** Whether a process is there; one that has ended and waits for its parent is not. */
 export function isRunning(pid: number): boolean {

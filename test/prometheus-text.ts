@@ -45,12 +45,3 @@ export async function startGateway(onPush: (push: Push) => Promise<void> | void)
     close: () => new Promise<unknown>((resolve) => server.close(resolve).closeAllConnections()),
   };
 }
-
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -16,8 +16,9 @@ import { createStageMetrics } from '../lib/prometheus/stage-metrics.js';
 import { createRunMetrics } from '../observe/prometheus/run-metrics.js';
 import { writeTinyDataset } from './datasets.js';
 import { dashboardQueries, monitoringFile } from './monitoring.js';
+import { freePort } from './processes.js';
 import { programPath, runProgramFile } from './programs.js';
-import { freePort, startGateway } from './prometheus-text.js';
+import { startGateway } from './prometheus-text.js';
 import { roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

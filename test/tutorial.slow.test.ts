@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { freePort } from './processes.js';
 import { projectRoot } from './sources.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
@@ -16,14 +16,6 @@ const GUIDE_MS = 20 * 60_000;
 /** The commands: fenced blocks that are marked as sh. */
 const commandsOf = (text: string): string =>
   [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block).join('\n');
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Runs all commands of a guide, one after the other, in a folder; what they print. */
 async function follow(guide: string, cwd: string): Promise<string> {

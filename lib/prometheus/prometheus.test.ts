@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { freePort, type Push, samplesOf, startGateway } from '../../test/prometheus-text.js';
+import { freePort } from '../../test/processes.js';
+import { type Push, samplesOf, startGateway } from '../../test/prometheus-text.js';
 import { UsageError } from '../core/errors.js';
 import { type Reporter, silentReporter } from '../observability/events.js';
 import { openOutlets } from './outlets.js';
