@@ -10,7 +10,7 @@ import {
   needsAllExamples,
   type StrategySettings,
 } from '../lib/federation/strategies/strategy-settings.js';
-import { createUpdateMeter } from '../lib/federation/update-measures.js';
+import { createUpdateMeter, measuresTold } from '../lib/federation/update-measures.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { AggregateResult } from '../lib/formats/stage-results.js';
@@ -91,7 +91,7 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
   });
   const seconds = Math.round(performance.now() - startedAt) / 1000;
   const { updates: counted, examples, rejected } = account;
-  const told = meter === undefined ? {} : { clients: meter.found() };
+  const told = measuresTold(meter, options.strategy.clipNorm);
   return {
     ...{ updates: counted, examples, rejected },
     ...{ ...written, ...spent(options, state, noise), ...told, seconds },

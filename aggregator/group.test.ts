@@ -283,6 +283,10 @@ describe('a group that does not fit', () => {
       [{ name: 'median' }, /--strategy median does not go with groups/],
       [{ name: 'krum', byzantine: 1, clipNorm: 1 }, /--strategy krum does not go with groups/],
       [{ name: 'fedavg', privacy }, /--dp-clip does not go with groups/],
+      [
+        { name: 'fedavg', clipNorm: 'auto' },
+        /--clip-norm auto does not go with groups: it is the median over all/,
+      ],
     ] as const) {
       const options = { ...level(strategy), saveFile: next() };
       const isRefusal = (error: unknown) => error instanceof UsageError && message.test(error.message);

@@ -1,6 +1,6 @@
 /** Aggregation in two levels: the updates of each group become sums in a file, and the sums the next global model. */
 import { UsageError } from '../lib/core/errors.js';
-import { clipped } from '../lib/federation/strategies/clip-norm.js';
+import { AUTO, clipped } from '../lib/federation/strategies/clip-norm.js';
 import { sumGroups, sumUpdates } from '../lib/federation/strategies/server-step.js';
 import type { Strategy } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
@@ -55,8 +55,8 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
   const { group, directory, files, saveFile, round, minUpdates, reporter, signal } = options;
   const { manifest, selected, reported } = options;
   const startedAt = performance.now();
+  const clipNorm = groupClip(options.strategy);
   const strategy = requireAverage(options.strategy);
-  const { clipNorm } = options.strategy;
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
   if (clipNorm !== undefined && parent === undefined) {
     throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
@@ -103,10 +103,10 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
 export async function aggregateGroups(options: GroupsOptions): Promise<AggregateResult> {
   const { group, groups, saveFile, round, minUpdates, reporter, signal, stateIn, stateOut } = options;
   const startedAt = performance.now();
+  const clipNorm = groupClip(options.strategy);
   const strategy = requireAverage(options.strategy);
   if (group === undefined) checkStateOptions(strategy, options, options.parent);
   const parent = options.parent === undefined ? undefined : await readParent(options.parent);
-  const { clipNorm } = options.strategy;
   const told = { parent, round, clipNorm, ...termsOf(strategy) };
   const opened = await openGroups(groups, { ...told, saveFile, reporter, signal });
   const { facts } = opened;
@@ -144,6 +144,15 @@ function requireAverage(settings: StrategySettings): Strategy {
     );
   }
   return strategy;
+}
+
+/** The norm that a group's updates are clipped to. @throws {UsageError} where all updates of the round decide about it */
+function groupClip({ clipNorm }: StrategySettings): number | undefined {
+  if (clipNorm !== AUTO) return clipNorm;
+  throw new UsageError(
+    `--clip-norm ${AUTO} does not go with groups: it is the median over all updates of a round, and a group has its own ` +
+      'alone; give a number.',
+  );
 }
 
 /** The strategy that sums are made for, where they are not those of the weights alone. */

@@ -138,6 +138,7 @@ describe('fedbatch aggregate --strategy', () => {
       ...['--strategy', 'multi-krum', '--byzantine', '2', '--krum-keep', '3'],
     ],
     [{ name: 'fedavg', clipNorm: 0.5 }, '--clip-norm', '0.5'],
+    [{ name: 'median', clipNorm: 'auto' }, '--strategy', 'median', '--clip-norm', 'auto'],
     [{ name: 'fednova' }, '--strategy', 'fednova'],
     [
       { name: 'fedavgm', serverLearningRate: 0.5, serverMomentum: 0.25 },
@@ -173,6 +174,11 @@ describe('fedbatch aggregate --strategy', () => {
       await runHere('next.h5', '--strategy', ...args);
       assert.ok((await distance()) <= 0.5, args[0]);
     }
+    // Their lengths are gone, their directions count.
+    const { result } = await runHere('next.h5', '--clip-norm', 'auto');
+    const norms = result?.clients?.map(({ norm }) => norm).toSorted((a, b) => a - b);
+    assert.equal(result?.clipNorm, norms?.[3]);
+    assert.ok((await distance()) <= (result?.clipNorm ?? 0));
   });
 });
 

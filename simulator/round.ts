@@ -4,9 +4,10 @@ import { ThresholdError } from '../lib/core/errors.js';
 import { shareWeights, type Weights } from '../lib/core/weights.js';
 import type { ModelFromFile } from '../lib/engine/model-file.js';
 import { validateUpdate } from '../lib/federation/client-update.js';
+import type { ClipNorm } from '../lib/federation/strategies/clip-norm.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
 import type { ServerState, Strategy, WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { createUpdateMeter, type UpdateMeasure } from '../lib/federation/update-measures.js';
+import { createUpdateMeter, measuresTold } from '../lib/federation/update-measures.js';
 import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-messages.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
@@ -32,8 +33,8 @@ export interface TrainedRound {
   readonly updates: number;
   readonly examples: number;
   readonly account: Pick<TrainReply, 'reported' | 'rejected' | 'missing'>;
-  /** What was found of the updates that count, unless the round is private. */
-  readonly measures: readonly UpdateMeasure[] | undefined;
+  /** What was found of the updates that count; nothing of a private round. */
+  readonly measures: ReturnType<typeof measuresTold>;
   /** Seconds of all training steps. */
   readonly stepSeconds: number;
   /** What the strategy took, beside the training. */
@@ -45,6 +46,8 @@ export interface RoundContext {
   readonly global: RoundModel;
   readonly strategy: Strategy;
   readonly isPrivate: boolean;
+  /** As the strategy's settings have it. */
+  readonly clipNorm: ClipNorm | undefined;
   /** What the round starts from. */
   readonly state: ServerState;
   readonly pool: WorkerPool;
@@ -54,7 +57,7 @@ export interface RoundContext {
 /** Trains the clients and aggregates what they report, in the clients' order: the bytes depend on nothing else. */
 export async function trainRound(
   request: TrainRoundRequest,
-  { global, strategy, isPrivate, state, pool, reporter }: RoundContext,
+  { global, strategy, isPrivate, clipNorm, state, pool, reporter }: RoundContext,
 ): Promise<TrainedRound> {
   const { round } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
@@ -120,7 +123,7 @@ export async function trainRound(
     updates: accepted.size,
     examples,
     account,
-    measures: meter?.found(),
+    measures: measuresTold(meter, clipNorm),
     stepSeconds,
     aggregateSeconds: aggregateMs / 1000,
   };

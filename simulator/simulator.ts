@@ -141,9 +141,9 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       });
       const parent = { file: global.path, weights: global.model.weights, sha256: global.sha256 };
       const state = await startState(strategy, { round: request.round, parent }, request.stateIn);
-      const { reporter } = context;
-      const isPrivate = options.strategy.privacy !== undefined;
-      outcome = await trainRound(request, { global, strategy, isPrivate, state, pool: workers, reporter });
+      const { privacy, clipNorm } = options.strategy;
+      const round = { global, strategy, isPrivate: privacy !== undefined, clipNorm, state };
+      outcome = await trainRound(request, { ...round, pool: workers, reporter: context.reporter });
       const { account, stepSeconds } = outcome;
       const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
       startMs = undefined;
@@ -202,8 +202,7 @@ async function saveGlobal(
     count: noise?.count,
   });
   const seconds = outcome.aggregateSeconds + (performance.now() - startedAt) / 1000;
-  const told = measures === undefined ? {} : { clients: measures };
-  return { updates, examples, seconds: roundTo(seconds, 3), ...written, ...told };
+  return { updates, examples, seconds: roundTo(seconds, 3), ...written, ...measures };
 }
 
 /** @throws {UsageError} when noise needs a key and none was named */

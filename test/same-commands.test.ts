@@ -236,7 +236,18 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
     ...['--clients', '4', '--fraction', '0.5', '--rounds', '2', '--client-holdout', '0.1'],
   ],
   'a robust strategy on an engine of choice': [
-    ...['--clients', '5', '--rounds', '2', '--strategy', 'trimmed-mean', '--trim', '0.2'],
+    ...[
+      '--clients',
+      '5',
+      '--rounds',
+      '2',
+      '--strategy',
+      'trimmed-mean',
+      '--trim',
+      '0.2',
+      '--clip-norm',
+      'auto',
+    ],
     ...['--engine', 'onnx', '--backend', 'cpu', '--data', '/mnt/mine.npz'],
   ],
 };

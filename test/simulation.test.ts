@@ -58,10 +58,11 @@ const outcome = ({ accuracy, best, sha256, participation }: ResultLine) => ({
 /** What must be the same, simulated or not. */
 const CASES: Readonly<Record<string, readonly string[]>> = {
   'a convolutional one, some clients a round': ['--model', 'cnn', '--fraction', '0.6'],
-  'a server optimizer, FedProx, a rate that decays, local steps': [
-    ...['--model', 'mlp', '--strategy', 'fedadam', '--proximal', '0.1'],
-    ...['--learning-rate-decay', '0.5', '--local-steps', '7', '--clients', '2'],
-  ],
+  'a server optimizer behind updates clipped to their median norm, FedProx, a rate that decays, local steps':
+    [
+      ...['--model', 'mlp', '--strategy', 'fedadam', '--clip-norm', 'auto', '--proximal', '0.1'],
+      ...['--learning-rate-decay', '0.5', '--local-steps', '7', '--clients', '2'],
+    ],
   'a median of clipped updates, whole shards as batches': [
     ...['--model', 'mlp', '--strategy', 'median', '--clip-norm', '0.5', '--batch', 'all', '--rounds', '1'],
   ],
@@ -99,6 +100,7 @@ for (const [what, flags] of Object.entries(CASES)) {
         assert.deepEqual(now.selected, then.selected);
         assert.equal(now.learningRate, then.learningRate);
         assert.equal(now.aggregate?.state, then.aggregate?.state);
+        assert.equal(now.aggregate?.clipNorm, then.aggregate?.clipNorm);
         const { seconds: _then, ...before } = then.evaluation ?? { seconds: 0 };
         const { seconds: _now, ...after } = now.evaluation ?? { seconds: 0 };
         assert.deepEqual(after, before);

@@ -8,6 +8,8 @@
  * an error of about 1/√m.
  */
 import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
+import { medianOfNumbers } from './median.js';
+import { AUTO, type ClipNorm } from './strategies/clip-norm.js';
 import type { Updates, WeightedUpdate } from './strategies/strategy.js';
 
 /** What is found out about one update. */
@@ -25,6 +27,18 @@ interface UpdateMeter {
   pass(updates: Updates): AsyncGenerator<WeightedUpdate>;
   /** What was found of those that tell their client, in the order in which they came. */
   found(): UpdateMeasure[];
+  /** Of the norms of all. */
+  medianNorm(): number;
+}
+
+/** What a result tells of the updates that a meter has seen, and of the norm that they were clipped to where that is theirs. */
+export function measuresTold(
+  meter: UpdateMeter | undefined,
+  clipNorm: ClipNorm | undefined,
+): { readonly clients?: UpdateMeasure[]; readonly clipNorm?: number } {
+  if (meter === undefined) return {};
+  const clients = meter.found();
+  return clipNorm === AUTO ? { clients, clipNorm: meter.medianNorm() } : { clients };
 }
 
 /** What is kept of all updates together. */
@@ -63,6 +77,7 @@ export function createUpdateMeter(
         yield update;
       }
     },
+    medianNorm: () => significant(medianOfNumbers(passed.map(({ norm }) => norm))),
     found() {
       if (scratch !== undefined) {
         return passed.flatMap(({ client, norm }) =>

@@ -21,7 +21,7 @@ import {
 import { writeFileAtomic } from './files/atomic-file.js';
 import { jsonOrNothing, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
-import { epochsField, updateMeasureFields } from './stage-results.js';
+import { clipNormField, epochsField, updateMeasureFields } from './stage-results.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
 const SCHEMA_VERSION = 1;
@@ -137,6 +137,7 @@ export const roundRecordSchema = z
         sha256: hash.describe('Of the global model that the round ends with.'),
         state: hash.optional().describe("sha256 of the server optimizer's state that belongs to it."),
         privacy: privacySpentSchema.optional().describe('Spent by this round and all before it.'),
+        clipNorm: clipNormField,
       })
       .optional(),
     failure: z

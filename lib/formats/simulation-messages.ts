@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { heldOutTestSchema } from './accuracy-record.js';
 import { clientReasonField, countField as count, lossField as loss, privacySpentSchema } from './fields.js';
-import { epochsField, measuresField } from './stage-results.js';
+import { clipNormField, epochsField, measuresField } from './stage-results.js';
 
 /** A round's training: the clients' updates go into the strategy as they come, in the clients' order. */
 const trainRequestSchema = z.strictObject({
@@ -86,6 +86,7 @@ export const saveReplySchema = z
     sha256: z.string(),
     state: z.string().optional().describe("sha256 of the server optimizer's state."),
     privacy: privacySpentSchema.optional().describe('Spent after this round.'),
+    clipNorm: clipNormField,
     clients: measuresField,
   })
   .meta({

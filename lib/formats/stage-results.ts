@@ -116,6 +116,13 @@ export const measuresField = z
       'there was no room for them on a cluster.',
   );
 
+/** `clipNorm` of an aggregation. */
+export const clipNormField = z
+  .number()
+  .nonnegative()
+  .optional()
+  .describe('The norm that the updates were clipped to, where that is the median of their norms.');
+
 /** `aggregate`: the next global model, or a group's sums. */
 export const aggregateResultSchema = z
   .object({
@@ -129,6 +136,7 @@ export const aggregateResultSchema = z
     privacy: privacySpentSchema
       .optional()
       .describe('Spent after this round, where rounds were private and all alike.'),
+    clipNorm: clipNormField,
     clients: measuresField,
     seconds,
   })

@@ -329,7 +329,7 @@ describe('the strategy’s flags', () => {
             ...changed,
             name,
             ...(name === 'multi-krum' && clips ? { keep: whole } : {}),
-            ...(clips && clientSide(name) === undefined ? { clipNorm: share } : {}),
+            ...(clips && clientSide(name) === undefined ? { clipNorm: whole > 4 ? 'auto' : share } : {}),
           } as StrategySettings;
           assert.deepEqual(parse(...settingArguments('aggregate', { strategy: settings })), settings);
           const following = clips ? { quantile: share, clipLearningRate: share, countNoise: 2 * whole } : {};
@@ -361,8 +361,13 @@ describe('settings that do not go together', () => {
     }
     for (const { name } of strategies) checkStrategy(parse('--strategy', name), named);
     checkStrategy({ ...parse('--strategy', 'fedadam'), privacy }, named);
-    assert.throws(() => parse('--clip-norm', '3', '--dp-clip', '1', '--dp-noise', '1'), {
-      message: '--dp-clip 1 and --clip-norm 3 contradict each other: give one of them.',
+    for (const norm of ['3', 'auto']) {
+      assert.throws(() => parse('--clip-norm', norm, '--dp-clip', '1', '--dp-noise', '1'), {
+        message: `--dp-clip 1 and --clip-norm ${norm} contradict each other: give one of them.`,
+      });
+    }
+    assert.throws(() => checkStrategy({ name: 'scaffold', clipNorm: 'auto' } as StrategySettings, named), {
+      message: /^--clip-norm does not go with --strategy scaffold/,
     });
   });
 

@@ -4,6 +4,7 @@
  * model is the median of that parameter over the n updates, or its mean without the largest and the smallest b = ⌊β·n⌋
  * values, whatever the numbers of examples.
  */
+import { middle } from '../median.js';
 import { holdUpdates, reduceCoordinates, unflatten } from './held-updates.js';
 import { comparing } from './strategy-module.js';
 
@@ -23,12 +24,6 @@ export const coordinateMedian = comparing({
     },
   }),
 });
-
-function middle(sorted: Float32Array): number {
-  const upper = sorted.length >> 1;
-  const above = sorted[upper] as number;
-  return sorted.length % 2 === 1 ? above : ((sorted[upper - 1] as number) + above) / 2;
-}
 
 /** The trimmed mean: up to b updates of a round may be arbitrary. The default β is what Flower trims. */
 export const trimmedMean = comparing({

@@ -1,7 +1,7 @@
 /** All updates of a round in memory at once, for the robust rules that compare them with one another. */
 import { ThresholdError, UsageError } from '../../core/errors.js';
 import { parameterCount, type Weights } from '../../core/weights.js';
-import type { Updates } from './strategy.js';
+import type { Updates, WeightedUpdate } from './strategy.js';
 
 /** Four bytes a parameter and update: so much holds 1,000 updates of a million parameters. More is refused. */
 const MAX_HELD_BYTES = 4e9;
@@ -14,13 +14,19 @@ interface HeldUpdates {
   readonly vectors: readonly Float32Array[];
 }
 
+/** Who holds updates, and how many bytes of them. */
+interface HoldLimit {
+  /** As the subject of a sentence. */
+  readonly who: string;
+  /** Bytes at most; {@link MAX_HELD_BYTES} unless a test says otherwise. */
+  readonly maxBytes?: number | undefined;
+}
+
 /** What a rule calls itself and needs. */
-interface HoldOptions {
+interface HoldOptions extends Pick<HoldLimit, 'maxBytes'> {
   readonly name: string;
   /** Fewest updates that it can work with; 1 unless told. */
   readonly minUpdates?: number;
-  /** Bytes at most; {@link MAX_HELD_BYTES} unless a test says otherwise. */
-  readonly maxBytes?: number;
 }
 
 /**
@@ -31,20 +37,13 @@ interface HoldOptions {
  */
 export async function holdUpdates(
   updates: Updates,
-  { name, minUpdates = 1, maxBytes = MAX_HELD_BYTES }: HoldOptions,
+  { name, minUpdates = 1, maxBytes }: HoldOptions,
 ): Promise<HeldUpdates | null> {
   let like: Weights | undefined;
   const vectors: Float32Array[] = [];
-  for await (const { weights } of updates) {
+  for await (const { weights } of withinMemory(updates, { who: `The strategy ${name}`, maxBytes })) {
     like ??= weights;
-    const size = parameterCount(like);
-    if ((vectors.length + 1) * size * Float32Array.BYTES_PER_ELEMENT > maxBytes) {
-      throw new UsageError(
-        `The strategy ${name} holds all updates of a round in memory: more than ${vectors.length} of ${size} ` +
-          `parameters exceed its limit of ${maxBytes / 1e9} GB (select fewer clients, or use a strategy that averages).`,
-      );
-    }
-    vectors.push(flatten(weights, size));
+    vectors.push(flatten(weights, parameterCount(like)));
   }
   if (like === undefined) return null;
   if (vectors.length < minUpdates) {
@@ -53,6 +52,35 @@ export async function holdUpdates(
     );
   }
   return { like, vectors };
+}
+
+/** Copies of all updates, in their order. @throws {UsageError} when they need more memory than the limit */
+export async function copyUpdates(updates: Updates, limit: HoldLimit): Promise<WeightedUpdate[]> {
+  const copies: WeightedUpdate[] = [];
+  for await (const update of withinMemory(updates, limit)) {
+    const weights = update.weights.map((array) => ({ ...array, values: array.values.slice() }));
+    copies.push({ ...update, weights });
+  }
+  return copies;
+}
+
+/** The same updates, as long as all so far are within the limit. */
+async function* withinMemory(
+  updates: Updates,
+  { who, maxBytes = MAX_HELD_BYTES }: HoldLimit,
+): AsyncGenerator<WeightedUpdate> {
+  let held = 0;
+  for await (const update of updates) {
+    const size = parameterCount(update.weights);
+    if ((held + 1) * size * Float32Array.BYTES_PER_ELEMENT > maxBytes) {
+      throw new UsageError(
+        `${who} holds all updates of a round in memory: more than ${held} of ${size} parameters exceed its limit of ` +
+          `${maxBytes / 1e9} GB (select fewer clients, or use a strategy that averages).`,
+      );
+    }
+    held++;
+    yield update;
+  }
 }
 
 /** Arrays with the names and shapes of `like` and the values of a flat `vector`, of which they are views. */

@@ -242,6 +242,41 @@ describe('the robust strategies', () => {
       }),
     ));
 
+  it('the mean has no such bound: one update takes it anywhere', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(anyModel, { minLength: 1, maxLength: 9 }),
+        wildModel,
+        async (good, target) => {
+          const sum = good.reduce((so, each) => so + (valuesOf(each)[0] as number), 0);
+          const aim = valuesOf(target)[0] as number;
+          const wanted = Math.sign(aim || 1) * Math.min(Math.abs(aim), 1e30);
+          const bad = model(...valuesOf(model(0, 0, 0, 0)).map(() => wanted * (good.length + 1) - sum));
+          const updates = [...good, bad].map((weights) => ({ weights, examples: 1 }));
+          const [found] = valuesOf(await run({ name: 'fedavg' }, model(0, 0, 0, 0), updates)) as [number];
+          assert.ok(Math.abs(found - wanted) <= 1e-6 * Math.abs(wanted) + 1e-2, `${found} is not ${wanted}`);
+        },
+      ),
+    ));
+
+  it('multi-krum averages updates that are each as near to the good ones as these are to each other', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(anyModel, { minLength: 7, maxLength: 7 }),
+        fc.array(wildModel, { minLength: 2, maxLength: 2 }),
+        async (good, wild) => {
+          const updates = [...wild, ...good].map((weights) => ({ weights, examples: 1 }));
+          const next = await run({ name: 'multi-krum', byzantine: 2, keep: 1 }, model(0, 0, 0, 0), updates);
+          assert.deepEqual(next, await run({ name: 'krum', byzantine: 2 }, model(0, 0, 0, 0), updates));
+          // n − f − 2 of them: a bad one among these has n − f − 2 neighbours, good ones among them.
+          const some = await run({ name: 'multi-krum', byzantine: 2 }, model(0, 0, 0, 0), updates);
+          const widest = Math.max(...good.flatMap((a) => good.map((b) => distance(a, b))));
+          const nearest = Math.min(...good.map((each) => distance(some, each)));
+          assert.ok(nearest <= widest * 4 + 1e-3, `${nearest} of ${widest}`);
+        },
+      ),
+    ));
+
   it('krum looks at the n − f − 2 nearest: with one more, 0.25 would win', async () => {
     const updates = [0, 0.125, 0.25, 5, 6].map((at) => ({ weights: model(at), examples: 1 }));
     assert.deepEqual(valuesOf(await run({ name: 'krum', byzantine: 1 }, model(0), updates)), [0.125]);
@@ -337,6 +372,54 @@ describe('norm clipping', () => {
         );
       }),
     ));
+
+  it('to the median: of far updates the length alone is taken, and the copies are right', async () => {
+    const updates = [
+      { weights: model(1 + 3, 1 + 4), examples: 1 },
+      { weights: model(1, 1 + 10), examples: 1 },
+      { weights: model(1 - 1e6, 1), examples: 2 },
+    ];
+    // Norms 5, 10 and a million: all count as 10 at most.
+    const settings: StrategySettings = { name: 'fedavg', clipNorm: 'auto' };
+    assert.deepEqual(valuesOf(await run(settings, model(1, 1), updates)), [1 + (3 - 20) / 4, 1 + 14 / 4]);
+    async function* oneByOne() {
+      // Whoever gives updates may use their memory again.
+      const shared = model(0, 0);
+      for (const { weights, examples } of updates) {
+        shared[0]?.values.set(weights[0]?.values ?? []);
+        yield { weights: shared, examples };
+      }
+    }
+    const next = await strategyNamed(settings).aggregate(start(model(1, 1)), oneByOne());
+    assert.deepEqual(valuesOf(next.weights), [1 + (3 - 20) / 4, 1 + 14 / 4]);
+  });
+
+  it('to the median: whatever less than half of the updates are, none moves the mean farther than a good one could', () =>
+    fc.assert(
+      fc.asyncProperty(
+        anyModel,
+        fc.array(anyModel, { minLength: 4, maxLength: 7 }),
+        fc.array(wildModel, { minLength: 0, maxLength: 3 }),
+        fc.nat(),
+        async (global, good, wild, turn) => {
+          const mixed = [...good, ...wild];
+          const turned = mixed.map((_, index) => mixed[(index + turn) % mixed.length] as Weights);
+          const updates = turned.map((weights) => ({ weights, examples: 1 }));
+          const norms = good.map((each) => distance(each, global));
+          const most = Math.max(...norms);
+          const next = await run({ name: 'fedavg', clipNorm: 'auto' }, global, updates);
+          assert.ok(distance(next, global) <= most * (1 + 1e-6) + 1e-3);
+          // Where most stay where they are, nobody goes anywhere.
+          const still = [...good.map(() => global), ...wild].map((weights) => ({ weights, examples: 1 }));
+          assert.deepEqual(await run({ name: 'fedavg', clipNorm: 'auto' }, global, still), global);
+        },
+      ),
+    ));
+
+  it('to the median holds the updates of a round, and has no sums of groups', () => {
+    assert.notEqual(strategyNamed({ name: 'fedavg', clipNorm: 1 }).aggregateGroups, undefined);
+    assert.equal(strategyNamed({ name: 'fedavg', clipNorm: 'auto' }).aggregateGroups, undefined);
+  });
 
   it('keeps the direction, and goes around any strategy', async () => {
     const updates = [{ weights: model(1 + 30, 1 + 40), examples: 2 }];

@@ -1,6 +1,7 @@
 /** The registry of strategies, and a strategy's settings as a run holds them: all of it follows from the modules. */
 import type { ClientSide } from '../client-side.js';
 import { type AdaptiveClip, CLIP_LEARNING_RATE } from '../privacy/adaptive-clip.js';
+import type { ClipNorm } from './clip-norm.js';
 import { coordinateMedian, trimmedMean } from './coordinate-wise.js';
 import { fedAvg } from './fed-avg.js';
 import { fedAvgM } from './fed-avgm.js';
@@ -76,8 +77,8 @@ export function adaptiveClip(privacy: PrivacySettings | undefined): AdaptiveClip
 
 /** A strategy as a run's settings hold it. */
 export type StrategySettings = StrategyRule & {
-  /** Norm that updates are clipped to before the strategy sees them. */
-  readonly clipNorm?: number | undefined;
+  /** Norm that updates are clipped to before the strategy sees them; `auto`: the median of theirs, round by round. */
+  readonly clipNorm?: ClipNorm | undefined;
   readonly privacy?: PrivacySettings | undefined;
 };
 

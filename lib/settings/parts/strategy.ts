@@ -1,5 +1,6 @@
 /** Settings of the aggregation: the strategy with its parameters, from the registry; clipping, and privacy. */
 import { CLIP_LEARNING_RATE } from '../../federation/privacy/adaptive-clip.js';
+import { AUTO } from '../../federation/strategies/clip-norm.js';
 import type { StrategyParameter } from '../../federation/strategies/strategy-module.js';
 import { type StrategySettings, strategies } from '../../federation/strategies/strategy-settings.js';
 import { type Declaration, type Declarations, kebab, placed, type SettingsPart } from '../setting.js';
@@ -39,9 +40,9 @@ export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = 
       ...parameters(),
       clipNorm: {
         ...COMMON,
-        type: number({ above: 0 }),
+        type: number({ above: 0, words: [AUTO] }),
         insteadOf: CLIP,
-        help: 'clip each update to this distance from the global model',
+        help: "clip each update to this distance from the global model; auto: the median of the round's updates",
         symbol: 'S',
       },
     }),
