@@ -39,6 +39,27 @@ test('the page loads nothing, runs its own script alone, and escapes what the re
   assert.equal(opened.filter(([, name]) => name !== 'meta').length, closed.length);
 });
 
+test('updates unlike the others of their round are told by name, with how unlike they are', () => {
+  const records = sampleRecords();
+  assert.doesNotMatch(render(records), /unlike the others/i);
+  const [first, ...others] = records.rounds;
+  if (first === undefined) return assert.fail('no round');
+  const [one] = first.reported;
+  if (one === undefined) return assert.fail('nobody reported');
+  const reported = [1, 1.1, 9, 0.9, 1.05, 0.95].map((norm, client) => ({
+    ...one,
+    client,
+    norm,
+    cosine: 0.5,
+  }));
+  const page = render({ ...records, rounds: [{ ...first, reported }, ...others] });
+  assert.match(
+    page,
+    /<h3>Updates unlike the others of their round<\/h3>\s*<ul><li>in 1 of 3 rounds, last in round 1: client 2 \(norm 8\.78 times the median, robust z-score \d[\d.]*\)<\/li><\/ul>/,
+  );
+  assert.match(page, />unlike the others<\/th>/);
+});
+
 test('the page tells what the records tell', () => {
   const page = render(sampleRecords());
   assert.match(page, /<dt>accuracy<\/dt><dd>81\.00 %<small>of 200 test examples/);

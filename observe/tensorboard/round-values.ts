@@ -1,4 +1,5 @@
 /** What TensorBoard is shown of a round: numbers of the global model, and of each client. */
+import { oddUpdates } from '../../lib/federation/odd-updates.js';
 import type { RunEvent } from '../../lib/formats/metrics-event.js';
 import type { ClientRecord, RoundRecord, RunRecord } from '../../lib/formats/run-record.js';
 import type { StepEvent, SummaryValue } from './event-message.js';
@@ -21,13 +22,16 @@ export const ROUND_TAGS: readonly string[] = ['participation/selected', 'trainin
 export function globalValues(told: ToldRound, record: RoundRecord): readonly SummaryValue[] {
   const { accuracy, loss, metrics, best, seconds, selected, reported, rejected, missing, examples } = told;
   const { reported: clients } = record;
-  const { privacy } = record.aggregate ?? {};
+  const { privacy, clipNorm } = record.aggregate ?? {};
+  const isMeasured = clients.some(({ norm }) => norm !== undefined);
   return [
     ...scalars('test', { loss, ...named(accuracy, metrics), best: best ?? undefined }),
     ...scalars('training', { loss: meanOf(clients, ({ loss }) => loss), learning_rate: record.learningRate }),
     ...scalars('updates', {
       norm: meanOf(clients, ({ norm }) => norm),
       cosine: meanOf(clients, ({ cosine }) => cosine),
+      clip: clipNorm,
+      unlike: isMeasured ? oddUpdates(clients).length : undefined,
     }),
     ...scalars('participation', { selected, reported, rejected, missing, averaged: told.updates, examples }),
     ...scalars('seconds', seconds),

@@ -42,7 +42,7 @@ export async function concludeAggregation(
   await placeFileAtomic(file, run.paths.aggregatedModel);
   await run.metrics.append({ event: 'aggregate', round, ...facts, rejected: refused, clients });
   const privacy = facts.privacy ? `, ${formatPrivacy(facts.privacy)}` : '';
-  tell(run, { ...STAGE, round }, `${describeAggregate(facts)}${privacy}  ${took}`);
+  tell(run, { ...STAGE, round }, `${describeAggregate({ ...facts, clients })}${privacy}  ${took}`);
   return { file, sha256: facts.sha256, rejected: refused };
 }
 

@@ -1,10 +1,11 @@
 /** What the results of a round's stages mean for its record and for a reader, whichever target gave them. */
 import { basename } from 'node:path';
 import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
+import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
-import type { Rejection } from '../../lib/formats/stage-results.js';
+import type { AggregateResult, Rejection } from '../../lib/formats/stage-results.js';
 import type { Evaluation, RejectedUpdate } from './runner.js';
 import { count } from './telling.js';
 
@@ -30,14 +31,17 @@ export function withoutMissing(
   return rejected.filter((each) => !('client' in each && isMissing(each.client)));
 }
 
-/** `3 updates, 600 examples`. */
-export const describeAggregate = ({
+/** `3 updates, 600 examples`; with the norm that they were clipped to, and with those that are unlike the others. */
+export function describeAggregate({
   updates,
   examples,
-}: {
-  readonly updates: number;
-  readonly examples: number;
-}): string => `${count(updates, 'update')}, ${examples} examples`;
+  clipNorm,
+  clients = [],
+}: Pick<AggregateResult, 'updates' | 'examples' | 'clipNorm' | 'clients'>): string {
+  const clipped = clipNorm === undefined ? '' : `, clipped to ${clipNorm.toPrecision(3)}`;
+  const odd = describeOddUpdates(clients);
+  return `${count(updates, 'update')}, ${examples} examples${clipped}${odd === undefined ? '' : `, ${odd}`}`;
+}
 
 /** What round.json says of an accuracy test. */
 export type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;

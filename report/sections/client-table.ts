@@ -2,6 +2,7 @@
 import { deviation, extent, max, mean, median, sum } from 'd3-array';
 import { targetOf } from '../../lib/federation/early-stop.js';
 import { leadingFigure, metricIn } from '../../lib/federation/metrics.js';
+import { oddUpdates } from '../../lib/federation/odd-updates.js';
 import { clientsOf } from '../../lib/formats/manifest.js';
 import type { ClientRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
@@ -33,6 +34,8 @@ interface ClientCourse {
 interface Report extends ClientRecord {
   readonly round: number;
   readonly straggles: boolean;
+  /** Whether its update was unlike the others of its round. */
+  readonly isOdd: boolean;
 }
 
 /** Charts and the table; nothing before a client has reported. */
@@ -62,8 +65,11 @@ function coursesOf({ rounds, manifest }: RunRecords): readonly ClientCourse[] {
   for (const { round, selected, reported, rejected, missing } of rounds) {
     const middle = median(reported, ({ seconds }) => seconds) ?? 0;
     for (const client of selected) courseOf(client).selected++;
-    for (const each of reported)
-      courseOf(each.client).reports.push({ ...each, round, straggles: each.seconds > STRAGGLING * middle });
+    const odd = new Set(oddUpdates(reported).map(({ client }) => client));
+    for (const each of reported) {
+      const straggles = each.seconds > STRAGGLING * middle;
+      courseOf(each.client).reports.push({ ...each, round, straggles, isOdd: odd.has(each.client) });
+    }
     for (const each of rejected) if ('client' in each) courseOf(each.client).rejected++;
     for (const { client } of missing) courseOf(client).missing++;
   }
@@ -134,6 +140,7 @@ function table({ run, rounds }: RunRecords, courses: readonly ClientCourse[]): H
   const average = test && metricIn(test, metric);
   const seconds = ({ reports }: ClientCourse) => mean(reports, (each) => each.seconds);
   const straggled = ({ reports }: ClientCourse) => sum(reports, (each) => Number(each.straggles));
+  const unlike = ({ reports }: ClientCourse) => sum(reports, (each) => Number(each.isOdd));
   const hasAny = (count: (course: ClientCourse) => number) => courses.some((course) => count(course) > 0);
   const counted = (title: string, count: (course: ClientCourse) => number) => ({
     title,
@@ -176,6 +183,7 @@ function table({ run, rounds }: RunRecords, courses: readonly ClientCourse[]): H
       },
       { title: 'seconds a round', by: seconds, cell: (course) => textOr(seconds(course), formatSeconds) },
       counted('straggled', straggled),
+      counted('unlike the others', unlike),
       counted('rejected', ({ rejected }) => rejected),
       counted('missing', ({ missing }) => missing),
       averaged('norm', ({ norm }) => norm),

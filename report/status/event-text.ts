@@ -1,5 +1,6 @@
 /** An event of a run as a line for people. */
 import { leadingFigure } from '../../lib/federation/metrics.js';
+import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
 import { metricsEventSchema, type TimedEvent } from '../../lib/formats/metrics-event.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { formatLoss, formatSeconds } from '../../lib/observability/format.js';
@@ -80,6 +81,7 @@ function aggregateWords({
   examples,
   rejected,
   clients,
+  clipNorm,
   seconds,
 }: EventOf<'aggregate'>): string {
   const refused = rejected.length === 0 ? '' : `, rejected ${rejections(rejected)}`;
@@ -91,7 +93,10 @@ function aggregateWords({
     'cosines',
     clients?.flatMap(({ cosine = [] }) => cosine),
   );
-  const what = `${count(updates, 'update')}, ${count(examples, 'example')}${norms}${cosines}${refused}`;
+  const clipped = clipNorm === undefined ? '' : `, clipped to ${Number(clipNorm.toPrecision(3))}`;
+  const odd = describeOddUpdates(clients ?? []);
+  const unlike = odd === undefined ? '' : `, ${odd}`;
+  const what = `${count(updates, 'update')}, ${count(examples, 'example')}${norms}${clipped}${cosines}${refused}${unlike}`;
   return `round ${round}: ${what}  ${formatSeconds(seconds)}`;
 }
 

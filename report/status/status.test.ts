@@ -228,15 +228,21 @@ describe('logs', () => {
       { client: 2, norm: 2, cosine: -0.25 },
     ],
   };
+  const poisoned: RunEvent = {
+    ...aggregate,
+    clipNorm: 0.5014,
+    clients: [0.5, 0.52, 0.47, 9, 0.51, 0.49].map((norm, client) => ({ client, norm, cosine: 0.5 })),
+  };
   const hostile: RunEvent = { event: 'missing', round: 1, client: 1, reason: 'gone\u001b[2J\nnow' };
 
   test('events are lines of words, without letters that a terminal would obey', async () => {
-    const events = [START, update, hostile, aggregate, tests[1] as RunEvent, told(1)];
+    const events = [START, update, hostile, aggregate, poisoned, tests[1] as RunEvent, told(1)];
     const { out } = await printed(await volumeWith(events));
     assert.deepEqual(out.map((line) => line.slice(10)).slice(1), [
       'update     round 1: client 2, loss 0.5000, accuracy 0.8000, 9 examples  1.3 s',
       'missing    round 1: client 1: gone [2J now',
       'aggregate  round 1: 2 updates, 18 examples, norms 0.5 to 2, cosines -0.25 to 0.9  0.5 s',
+      'aggregate  round 1: 2 updates, 18 examples, norms 0.47 to 9, clipped to 0.501, cosines 0.5 to 0.5, unlike the others: client 3 (norm 17.8 times the median, robust z-score 65.4)  0.5 s',
       'evaluation round 2: accuracy 0.9000, loss 0.4000  0.3 s',
       'round      1: 3 of 4 clients reported, 1 missing  8.0 s',
     ]);
