@@ -103,7 +103,7 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
       volume.release();
       throw error;
     });
-  const metrics = await openMetrics(paths.metrics, watchers);
+  const metrics = await openMetrics(paths.metrics, { watchers });
   const clock = createStageClock();
   try {
     return await runOnVolume(

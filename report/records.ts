@@ -56,14 +56,22 @@ export async function readRunRecords(
   paths: VolumePaths,
   record: RecordReader = unlessMissing,
 ): Promise<RunRecords> {
+  const readEvents = (path: string) => readSessions(path);
+  return await recordsBeside(await record(paths.metrics, readEvents), { paths, record });
+}
+
+/** The records beside the events of a run, which are read already. @throws {DataError} likewise */
+export async function recordsBeside(
+  { sessions, state }: Pick<RunRecords, 'state'> & Partial<RunRecords> = {},
+  { paths, record }: { readonly paths: VolumePaths; readonly record: RecordReader },
+): Promise<RunRecords> {
   const run = (await record(paths.run, readRunRecord)) ?? (await readRunRecord(paths.run));
-  const { sessions = [], state } = (await record(paths.metrics, readSessions)) ?? {};
   return {
     run,
     manifest: await record(paths.manifest, readManifest),
     rounds: await readRounds(paths, record),
     accuracy: await record(paths.accuracy, readAccuracy),
-    sessions,
+    sessions: sessions ?? [],
     state,
   };
 }

@@ -5,8 +5,8 @@ import { type RunStatus, sessionState } from '../lib/formats/runs/run-status.js'
 import { readSessions } from '../lib/formats/runs/sessions.js';
 import type { VolumePaths } from '../lib/formats/volume.js';
 import { type PicturedMistake, readMistakes } from './mistakes.js';
-import { type RecordReader, type RunRecords, readRunRecords, unlessMissing } from './records.js';
-import { readTimeline, type Timeline } from './timeline.js';
+import { type RecordReader, type RunRecords, recordsBeside, unlessMissing } from './records.js';
+import { gatherTimeline, type Timeline } from './timeline.js';
 
 /** The records of a run, and what else its volume has to show. */
 export interface ReportRecords extends RunRecords {
@@ -46,16 +46,25 @@ export async function readReportRecords(
   paths: VolumePaths,
   record: RecordReader = unlessMissing,
 ): Promise<ReportRecords> {
-  const records = await readRunRecords(paths, record);
+  // Before the events are read: a run that ends says so before it lets go of its volume.
+  const holder = await lockHolder(paths.lock);
+  const events = await record(paths.metrics, readReportEvents);
+  const records = await recordsBeside(events?.sessions, { paths, record });
   const { accuracy: { mistakes } = {}, manifest } = records;
   const readPictures = async () => mistakes && (await readMistakes(mistakes, { manifest, test: paths.test }));
-  const sessions = records.state && (await record(paths.metrics, readSessions));
   return {
     ...records,
     volume: paths.root,
-    standing: sessions && sessionState(sessions, await lockHolder(paths.lock)),
+    standing: events?.sessions.state && sessionState(events.sessions, holder),
     // They change with the test that found them.
     mistakes: await record(paths.accuracy, readPictures),
-    timeline: await record(paths.metrics, readTimeline),
+    timeline: events?.timeline,
   };
+}
+
+/** All that the events tell a report, which may be many: they are read once. */
+async function readReportEvents(path: string) {
+  const timeline = gatherTimeline();
+  const sessions = await readSessions(path, timeline.hear);
+  return { sessions, timeline: sessions.lastTime === undefined ? undefined : timeline.tell() };
 }

@@ -1,5 +1,4 @@
 /** When which stage and which client was at work: spans of time, from the events of the last session of a run. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { jsonOrNothing } from '../lib/formats/files/json-document.js';
 
@@ -47,19 +46,29 @@ export interface Timeline {
 
 const eventSchema = z.object({ event: z.string(), time: z.string(), stopped: z.string().optional() });
 
-/** Reads the events of a run; what is not understood, since a later version wrote it, is passed over. */
-export async function readTimeline(path: string): Promise<Timeline> {
+/** Gathers a timeline from the lines of a run's events. */
+export interface TimelineSoFar {
+  /** What is not understood, since a later version wrote it, is passed over. */
+  hear(line: string): void;
+  tell(): Timeline;
+}
+
+/** Begins a timeline. */
+export function gatherTimeline(): TimelineSoFar {
   let [spans, begun, lastEvent, stopped]: [Span[], ...(string | undefined)[]] = [[]];
-  for (const line of (await readFile(path, 'utf8')).split('\n')) {
-    const { success, data } = eventSchema.safeParse(jsonOrNothing(line));
-    if (!success) continue;
-    if (data.event === 'start') [spans, begun, stopped] = [[], data.time, undefined];
-    lastEvent = data.time;
-    stopped = data.stopped ?? stopped;
-    const span = begun === undefined ? undefined : spanOf(jsonOrNothing(line), begun);
-    if (span !== undefined) spans.push(span);
-  }
-  return { spans, lastEvent, stopped };
+  return {
+    hear(line) {
+      const event = jsonOrNothing(line);
+      const { success, data } = eventSchema.safeParse(event);
+      if (!success) return;
+      if (data.event === 'start') [spans, begun, stopped] = [[], data.time, undefined];
+      lastEvent = data.time;
+      stopped = data.stopped ?? stopped;
+      const span = begun === undefined ? undefined : spanOf(event, begun);
+      if (span !== undefined) spans.push(span);
+    },
+    tell: () => ({ spans, lastEvent, stopped }),
+  };
 }
 
 /** A span of an event in a session that began at `start`; undefined for an event of another kind. */

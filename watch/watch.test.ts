@@ -5,6 +5,8 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { takeLock } from '../lib/formats/files/lock-file.js';
+import { rotateEvents } from '../lib/formats/runs/event-lines.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import { listenAt } from '../lib/http/listen.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { readAccess } from '../server/operations/access.js';
@@ -91,6 +93,14 @@ test('a page of a run brings what has changed as it is appended, to fifty alike,
   assert.ok(all.every(({ id, text }) => id === first?.id && text === first.text));
   // The settings have not changed.
   assert.ok(!first?.text.includes('<h2>The run</h2>') && page.includes('<h2>The run</h2>'));
+  // A full part changes nothing for those who watch.
+  await rotateEvents(volumePaths(volume.root).metrics);
+  await volume.begin(3);
+  await volume.tell({ event: 'missing', round: 3, client: 0, reason: 'it was killed' });
+  const [watching] = viewers;
+  assert.ok(watching);
+  const third = await piecesWith(watching, /round 3/i);
+  assert.doesNotMatch(third.text, /<dt>rounds<\/dt><dd>[01]</);
   // Whoever connects again is told what it has missed, and no more.
   await volume.tell({ event: 'end', seconds: {} });
   const again = await eventsAt(t, `${url}/live/events/a?seen=${seen}`, { 'Last-Event-ID': first?.id ?? '' });

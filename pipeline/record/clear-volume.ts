@@ -5,6 +5,7 @@ import { PARTITION_NAME, TRAIN_NAME } from '../../lib/formats/data/virtual-shard
 import { storageError } from '../../lib/formats/files/atomic-file.js';
 import { errorCode } from '../../lib/formats/files/read-file.js';
 import type { RunRecord } from '../../lib/formats/run-record.js';
+import { eventParts } from '../../lib/formats/runs/event-lines.js';
 import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
 import { remembers } from '../commands/stage-commands.js';
 
@@ -18,7 +19,8 @@ const SPLIT_MARK = '.split-in-progress';
  * @throws {StorageError} when a file cannot be removed
  */
 export async function clearVolume(paths: VolumePaths, record: RunRecord): Promise<void> {
-  for (const file of filesOf(paths, record)) await refusedAs(file, rm(file, { force: true }));
+  for (const file of [...(await eventParts(paths.metrics)).toReversed(), ...filesOf(paths, record)])
+    await refusedAs(file, rm(file, { force: true }));
   for (const directory of directoriesOf(paths, record)) {
     await refusedAs(
       directory,

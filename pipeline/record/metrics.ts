@@ -1,7 +1,8 @@
-/** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. */
-import { appendFile, readFile, truncate } from 'node:fs/promises';
+/** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. When it is large, another file begins. */
+import { appendFile, open } from 'node:fs/promises';
 import type { RunEvent, TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { RunFailure } from '../../lib/formats/run-results.js';
+import { rotateEvents } from '../../lib/formats/runs/event-lines.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { NOBODY, type Watchers } from '../../observe/watcher.js';
 import type { RoundLedger } from './round-ledger.js';
@@ -13,19 +14,59 @@ export interface MetricsFile {
   close(): Promise<void>;
 }
 
+/** A file of events becomes a full part before it is larger: the events of some 1,000 rounds of 20 clients. */
+const MOST_BYTES = 16e6;
+
+/** Who hears of events, and how large a file of them grows. */
+interface MetricsOptions {
+  readonly watchers?: Watchers | undefined;
+  readonly mostBytes?: number;
+}
+
 /** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. What is on it, watchers hear. */
-export async function openMetrics(path: string, watchers: Watchers = NOBODY): Promise<MetricsFile> {
-  const bytes = await readFile(path).catch(() => undefined);
-  const end = bytes === undefined ? 0 : bytes.lastIndexOf(0x0a) + 1;
-  if (bytes !== undefined && end < bytes.length) await truncate(path, end);
+export async function openMetrics(
+  path: string,
+  { watchers = NOBODY, mostBytes = MOST_BYTES }: MetricsOptions = {},
+): Promise<MetricsFile> {
+  let sizeBytes = await dropUnfinishedLine(path);
   return {
     async append(event) {
       const timed: TimedEvent = { time: new Date().toISOString(), ...event };
-      await appendFile(path, `${JSON.stringify(timed)}\n`);
+      const line = `${JSON.stringify(timed)}\n`;
+      if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
+        await rotateEvents(path);
+        sizeBytes = 0;
+      }
+      await appendFile(path, line);
+      sizeBytes += Buffer.byteLength(line);
       watchers.tell(timed);
     },
     close: () => watchers.close(),
   };
+}
+
+/** Between two looks for the end of a line, from the end of the file on. */
+const LOOK_BYTES = 65_536;
+
+/** Cuts off what follows the last end of a line; returns how many bytes are left, none where there is no such file. */
+async function dropUnfinishedLine(path: string): Promise<number> {
+  const file = await open(path, 'r+').catch(() => undefined);
+  if (file === undefined) return 0;
+  try {
+    const { size } = await file.stat();
+    for (let end = size; end > 0; end -= LOOK_BYTES) {
+      const from = Math.max(0, end - LOOK_BYTES);
+      const { buffer } = await file.read(Buffer.alloc(end - from), 0, end - from, from);
+      const kept = buffer.lastIndexOf(0x0a) + 1;
+      if (kept === 0) continue;
+      if (from + kept < size) await file.truncate(from + kept);
+      return from + kept;
+    }
+    if (size > 0) await file.truncate(0);
+    return 0;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Adds the failure to `metrics.jsonl`; a disk that takes no line changes nothing about what is thrown. */

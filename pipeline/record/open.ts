@@ -49,7 +49,7 @@ export async function openForRecords(
     reporter,
   });
   try {
-    const metrics = await openMetrics(paths.metrics, await openWatchers());
+    const metrics = await openMetrics(paths.metrics, { watchers: await openWatchers() });
     const { resumed } = volume;
     await metrics
       .append({

@@ -56,7 +56,8 @@ export async function recordStep(
       reporter,
       openWatchers: open,
     });
-  const run: Recording = { paths, reporter, metrics: await openMetrics(paths.metrics, await open()) };
+  const metrics = await openMetrics(paths.metrics, { watchers: await open() });
+  const run: Recording = { paths, reporter, metrics };
   try {
     return await recordOn(run, step, options);
   } finally {

@@ -1,11 +1,10 @@
 /** The events of a run as they are told: those that lie there, then new ones until the run is over. */
-import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { lockHolder } from '../../lib/formats/files/lock-file.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
+import { createEventReader } from '../../lib/formats/runs/event-lines.js';
 import { sessionState } from '../../lib/formats/runs/run-status.js';
-import { readSessions } from '../../lib/formats/runs/sessions.js';
+import { gatherSessions } from '../../lib/formats/runs/sessions.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { eventText } from './event-text.js';
 
@@ -28,66 +27,44 @@ const LOOK_MS = 500;
 export async function printEvents(volume: string, options: LogsOptions): Promise<void> {
   const paths = volumePaths(volume);
   const { json, lines: most, follow, print, warn, signal } = options;
-  const tail = createTail(paths.metrics);
+  const events = createEventReader(paths.metrics);
+  const told = gatherSessions(paths.metrics);
   const show = (line: string) => {
     const value = jsonOrNothing(line);
     if (value === undefined)
       warn(`${paths.metrics}: a line is damaged and passed over: ${line.slice(0, 60)}`);
     else print(json ? line : eventText(value));
   };
-  let sessions = await readSessions(paths.metrics);
-  const there = await tail.more();
-  for (const line of most === undefined ? there : there.slice(Math.max(0, there.length - most))) show(line);
-  for (const note of sessions.notes) warn(note);
-  if (there.length === 0 && !follow) warn(`${paths.metrics}: the run has told nothing yet.`);
+  /** Hands on the lines that were added; returns how many they are. */
+  const hear = async (use: (line: string) => void): Promise<number> => {
+    let number = 0;
+    for await (const lines of events.more()) {
+      number += lines.length;
+      for (const line of lines) {
+        told.hear(line);
+        use(line);
+      }
+    }
+    return number;
+  };
+  const last: string[] = [];
+  const there = await hear((line) => {
+    if (most === undefined) return show(line);
+    last.push(line);
+    if (last.length > most) last.shift();
+  });
+  for (const line of last) show(line);
+  for (const note of told.tell(events.isCut()).notes) warn(note);
+  if (there === 0 && !follow) warn(`${paths.metrics}: the run has told nothing yet.`);
   while (follow && !signal.aborted) {
     // Asked first: whoever ends has told its end before.
     const holder = await lockHolder(paths.lock);
-    const lines = await tail.more();
-    for (const line of lines) show(line);
-    if (lines.length > 0) sessions = await readSessions(paths.metrics);
-    const { state, why } = sessionState(sessions, holder);
-    if (lines.length === 0 && state !== 'running' && state !== 'begun') {
+    const added = await hear(show);
+    const { state, why } = sessionState(told.tell(events.isCut()), holder);
+    if (added === 0 && state !== 'running' && state !== 'begun') {
       if (state === 'stopped' && why !== undefined) warn(why);
       return;
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Reads the lines that are added to a file; one that is not ended yet waits. */
-function createTail(path: string): { more(): Promise<readonly string[]> } {
-  let offset = 0;
-  return {
-    async more() {
-      const file = await open(path).catch((error: unknown) => {
-        if (errorCode(error) === 'ENOENT') return undefined;
-        throw error;
-      });
-      if (file === undefined) {
-        offset = 0;
-        return [];
-      }
-      try {
-        const { size } = await file.stat();
-        // The run was started over.
-        if (size < offset) offset = 0;
-        const bytes = await readFrom(file, { offset, size });
-        const end = bytes.lastIndexOf(0x0a) + 1;
-        offset += end;
-        return bytes.toString('utf8', 0, end).split('\n').slice(0, -1);
-      } finally {
-        await file.close();
-      }
-    },
-  };
-}
-
-async function readFrom(
-  file: FileHandle,
-  { offset, size }: { readonly offset: number; readonly size: number },
-): Promise<Buffer> {
-  const bytes = Buffer.alloc(size - offset);
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
-  return bytes.subarray(0, bytesRead);
 }

@@ -10,6 +10,7 @@ import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
+import { eventLines } from '../../lib/formats/runs/event-lines.js';
 import type { ToldData } from './data-facts.js';
 import type { ModelCard, ModelTraining } from './model-card.js';
 
@@ -65,14 +66,18 @@ const roundEvent = z.object({
 /** The training of the model file whose sha256 is given; undefined where no run beside it made that file. */
 export async function findTraining(modelPath: string, sha256: string): Promise<ModelTraining | undefined> {
   const volume = dirname(modelPath);
-  const lines = await readFile(join(volume, METRICS_FILE), 'utf8').catch(() => '');
-  const rounds = lines
-    // Only a few lines are about rounds' ends; the others need not be parsed.
-    .split('\n')
-    .filter((line) => line.includes(sha256))
-    .map((line) => roundEvent.safeParse(jsonOrNothing(line)))
-    .flatMap(({ data }) => (data?.sha256 === sha256 ? [data] : []));
-  const last = rounds.at(-1);
+  let last: z.infer<typeof roundEvent> | undefined;
+  try {
+    for await (const lines of eventLines(join(volume, METRICS_FILE))) {
+      // Only a few lines are about rounds' ends; the others need not be parsed.
+      for (const line of lines.filter((each) => each.includes(sha256))) {
+        const { data } = roundEvent.safeParse(jsonOrNothing(line));
+        if (data?.sha256 === sha256) last = data;
+      }
+    }
+  } catch {
+    // Records are told where they can be read.
+  }
   if (last === undefined) return undefined;
   const run = await readRunRecord(join(volume, 'run.json')).catch(() => undefined);
   if (run === undefined) return undefined;

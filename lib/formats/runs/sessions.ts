@@ -1,5 +1,4 @@
 /** The sessions of a run, as the lines of its `metrics.jsonl` tell: how the last one stands, what its tests found. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
 import { testFiguresSchema } from '../accuracy-record.js';
@@ -7,6 +6,7 @@ import { jsonOrNothing } from '../files/json-document.js';
 import { errorCode } from '../files/read-file.js';
 import { EVENTS_VERSION } from '../metrics-event.js';
 import { type RunFailure, runFailureSchema } from '../run-results.js';
+import { createEventReader } from './event-lines.js';
 
 const time = z.string();
 
@@ -68,38 +68,52 @@ export interface RunSessions {
 /** By their names in the line, so that the others, which may be many, are not parsed. */
 const WANTED = /"event":"(?:start|evaluation|round|end|failure)"/;
 
-/**
- * Reads the events. Lines of later versions, or that are damaged, are passed over; a last one without its end is still
- * being written, or its writer was killed.
- *
- * @throws {DataError} where it cannot be read, but for one that is not there
- */
-export async function readSessions(path: string): Promise<RunSessions> {
-  const lines = (await readEventsText(path)).split('\n');
-  const isCut = (lines.pop() ?? '') !== '';
-  const wanted = lines.filter((line) => WANTED.test(line));
-  const events = wanted.flatMap((line) => {
-    const { data } = sessionEvents.safeParse(jsonOrNothing(line));
-    return data === undefined ? [] : [data];
-  });
-  const lost = wanted.length - events.length;
-  const notes = [...notesOfVersion(path, events), ...(lost === 0 ? [] : [notUnderstood(path, lost)])];
-  const last = z.object({ time }).safeParse(jsonOrNothing(lines.findLast((line) => line !== '') ?? ''));
-  const state = events.reduce<RunState | undefined>(stateAfter, undefined);
-  if (isCut && state?.kind !== 'begun') notes.push(`${path}: its last line is cut off.`);
-  return { ...gathered(events), state, lastTime: last.data?.time, notes };
+/** What is gathered from lines that come one after the other. */
+export interface SessionsSoFar {
+  hear(line: string): void;
+  /** @param isCut whether a last line has no end: it is still being written, or its writer was killed */
+  tell(isCut: boolean): RunSessions;
 }
 
-/** The text of `metrics.jsonl`; empty where there is none. */
-async function readEventsText(path: string): Promise<string> {
+/** Gathers from the lines of the events at `path`. Those of later versions, or that are damaged, are passed over. */
+export function gatherSessions(path: string): SessionsSoFar {
+  const events: SessionEvent[] = [];
+  let [lost, lastLine] = [0, ''];
+  return {
+    hear(line) {
+      if (line !== '') lastLine = line;
+      if (!WANTED.test(line)) return;
+      const { data } = sessionEvents.safeParse(jsonOrNothing(line));
+      if (data === undefined) lost++;
+      else events.push(data);
+    },
+    tell(isCut) {
+      const notes = [...notesOfVersion(path, events), ...(lost === 0 ? [] : [notUnderstood(path, lost)])];
+      const last = z.object({ time }).safeParse(jsonOrNothing(lastLine));
+      const state = events.reduce<RunState | undefined>(stateAfter, undefined);
+      if (isCut && state?.kind !== 'begun') notes.push(`${path}: its last line is cut off.`);
+      return { ...gathered(events), state, lastTime: last.data?.time, notes };
+    },
+  };
+}
+
+/** Reads the events; `also` hears each line. @throws {DataError} where they cannot be read, but for those that are not there */
+export async function readSessions(path: string, also?: (line: string) => void): Promise<RunSessions> {
+  const sessions = gatherSessions(path);
+  const reader = createEventReader(path);
   try {
-    return await readFile(path, 'utf8');
+    for await (const lines of reader.more()) {
+      for (const line of lines) {
+        sessions.hear(line);
+        also?.(line);
+      }
+    }
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return '';
     const found =
       errorCode(cause) === 'EISDIR' ? 'a directory' : `one that cannot be read (${errorCode(cause)})`;
     throw new DataError({ file: path, expected: 'the events of a run (metrics.jsonl)', found }, { cause });
   }
+  return sessions.tell(reader.isCut());
 }
 
 function gathered(events: readonly SessionEvent[]) {
