@@ -6,7 +6,7 @@ import { clientsFollowFromData } from '../lib/federation/partition/settings.js';
 import { type AskedSettings, completeSettings, type GivenSettings } from '../lib/settings/complete.js';
 import type { CommandSettings } from '../lib/settings/options.js';
 import { DATASET_NAMES } from '../lib/settings/parts/data.js';
-import { SIMULATION } from '../lib/settings/parts/federation.js';
+import { KEEPING, SIMULATION } from '../lib/settings/parts/federation.js';
 import { PARTITION, SCHEME } from '../lib/settings/parts/partition.js';
 import { WATCHING } from '../lib/settings/parts/watching.js';
 import { runSettings } from '../lib/settings/run-settings.js';
@@ -15,9 +15,9 @@ import { ALL_PARTS, filesIn, type RunSettings, settingArguments } from '../lib/s
 import type { Destination } from './connection/connect.js';
 import { isPlaceholder, type Values } from './manifests/placeholders.js';
 
-/** What a run on a cluster takes: clients are pods there, so that there is nothing to simulate. */
+/** What a run on a cluster takes: clients are pods there, so that there is nothing to simulate; and no volume is seen from here. */
 export const CLUSTER_SETTINGS: CommandSettings = {
-  parts: ALL_PARTS.filter((part) => part !== SIMULATION),
+  parts: ALL_PARTS.filter((part) => part !== SIMULATION && part !== KEEPING),
   help: {
     'dataset.name': `dataset: one of ${DATASET_NAMES.join(', ')}, or the path of a file or folder in the containers, e.g. /mnt/mine.npz`,
     'model.config':

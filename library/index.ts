@@ -83,6 +83,7 @@ export type {
   Given,
   GivenRunSettings,
   GivenStrategy,
+  KeepingSettings,
   ToleranceSettings,
   WatchingSettings,
 } from './settings.js';

@@ -35,6 +35,12 @@ export interface ToleranceSettings {
   readonly retries?: number | undefined;
 }
 
+/** What stays on the volume of a run; nothing that its result depends on. */
+export interface KeepingSettings {
+  /** So many of the last rounds keep their models and updates; all by default. */
+  readonly keepRounds?: number | undefined;
+}
+
 /** Who hears of a run beside its records; nothing that its result depends on. */
 export interface WatchingSettings {
   /** Address of an MLflow server, by default `MLFLOW_TRACKING_URI`; `'off'` for none. */
@@ -50,6 +56,7 @@ export interface GivenRunSettings extends Given<Omit<RunSettings, 'strategy'>> {
   readonly strategy?: GivenStrategy | undefined;
   readonly tolerance?: ToleranceSettings | undefined;
   readonly watching?: WatchingSettings | undefined;
+  readonly keeping?: KeepingSettings | undefined;
 }
 
 /** How updates become the next global model; with `privacy.epsilon` in place of `noise`, the noise is found. */

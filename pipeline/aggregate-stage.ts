@@ -1,11 +1,13 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 
 import { sha256 } from '../lib/formats/files/read-file.js';
+import type { Manifest } from '../lib/formats/manifest.js';
 import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/stage-results.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './record/aggregate-record.js';
 import { holds, type RoundLedger } from './record/round-ledger.js';
+import type { FinishedRecord } from './record/settled-rounds.js';
 import { rejectedUpdates } from './rounds/outcomes.js';
 import type { AggregateOutcome, AggregateTask, ClientResult, GlobalModel } from './rounds/runner.js';
 import { executeOne } from './rounds/target.js';
@@ -61,6 +63,17 @@ export async function aggregateStage(
   const facts = { inputs, ...summary, seconds };
   const refused = rejectedUpdates(refusals, selected);
   return await concludeAggregation(run, { ledger, facts, rejected: refused, clients, file, took });
+}
+
+/** Whether a round's model was made from the updates on its record, and these from the shards of these data. */
+export function isMadeOfUpdates(
+  { parent, reported, aggregate }: FinishedRecord,
+  { shards }: Manifest,
+): boolean {
+  return (
+    aggregate.inputs === hashOfInputs({ sha256: parent }, reported) &&
+    reported.every(({ client, shard }) => shard === shards[client]?.sha256)
+  );
 }
 
 /** What a global model was made from: sha256 over the hashes of the parent and of all updates. */

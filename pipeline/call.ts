@@ -59,6 +59,7 @@ export async function callPipeline(request: RunAsked, context: StageContext): Pr
       openWatchers: (watched: WatchContext) => openWatchers(asked.given, { ...watched, partOf }),
     },
     ...toleranceAsked(asked),
+    keepRounds: asked.given['keeping.keepRounds'] as number | undefined,
     ...(volume === undefined ? {} : { volume }),
     ...(jobs === undefined ? {} : { jobs }),
     ...(threads === undefined ? {} : { threads }),

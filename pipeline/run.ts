@@ -30,10 +30,10 @@ import { requireEngine, requirePossibleSplit } from './preflight.js';
 import { type MetricsFile, openMetrics, recordFailure } from './record/metrics.js';
 import { openRunVolume, type RunVolume, recordDataset } from './record/run-volume.js';
 import { endingOf } from './rounds/ending.js';
-import { type FederationPlan, federatedAveraging } from './rounds/round-loop.js';
+import { federatedAveraging } from './rounds/round-loop.js';
 import { failureOf, missedRequirement } from './rounds/run-failure.js';
 import { runId } from './rounds/run-id.js';
-import type { Tolerance } from './rounds/runner.js';
+import type { FederationPlan, Tolerance } from './rounds/runner.js';
 import { planPhrases, type RunResult, resultFacts, shortPath, warnOfFigures } from './rounds/summary.js';
 import type { StageContext, StageRunner } from './rounds/target.js';
 import { count } from './rounds/telling.js';
@@ -61,6 +61,8 @@ interface RunOptions {
   /** Updates that a round needs; without it all selected clients have to report. */
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
+  /** The last rounds keep their files, so many; by default all do. */
+  readonly keepRounds?: number | undefined;
   /** What messages call a setting. */
   readonly named: Naming;
   /** An accuracy that the run has to reach: what misses it is on record as its failure. */
@@ -181,7 +183,7 @@ async function runOnVolume(
   const data = await clock.time('split', () => splitStage(run));
   requireDataset(settings, data.dataset.sha256);
   await recordDataset(volume, data.dataset.sha256);
-  const runner = createVolumeRunner(run, data, steps);
+  const runner = createVolumeRunner(run, data, { steps, keepRounds: options.keepRounds });
   const plan = { ...federation, seed, quorum };
   const { reporter } = context;
   const result = await runRounds(runner, { plan, clock, reporter }).finally(() => target.close());

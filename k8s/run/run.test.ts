@@ -32,7 +32,7 @@ after(() => assert.deepEqual(complaints, []));
 test('a run makes Jobs that an API server takes, and none is changed when it is run again', async (t) => {
   const cluster = await playedCluster(t);
   const { result } = await runPlayed(cluster);
-  assert.equal(result?.last.reported.length, 4);
+  assert.equal(result?.last.reported?.length, 4);
   const jobs = objectsOf(cluster, 'Job');
   assert.deepEqual(
     jobs.map(({ metadata }) => metadata.name.replace(/^digits-4x1-[0-9a-f]{8}-/, '')),
@@ -69,7 +69,7 @@ test('a killed trainer is retried', async (t) => {
         : undefined,
   });
   const { result } = await runPlayed(cluster, {}, undefined, reporter);
-  assert.equal(result?.last.reported.length, 4);
+  assert.equal(result?.last.reported?.length, 4);
   assert.ok(isTold());
 });
 
@@ -80,7 +80,7 @@ test('a Job that is done is not judged by what its pods were before', async (t) 
   const fault: ClusterOptions['fault'] = ({ verb, resource }) =>
     verb === 'watch' && resource === 'pods' ? { kind: 'lag', ms: 1000 } : undefined;
   const { result, lines } = await runPlayed(await playedCluster(t, { play, fault }));
-  assert.equal(result?.last.reported.length, 4, lines.join('\n'));
+  assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
 });
 
 test('clients that fail for good are missing, with the reason, as long as the quorum holds', async (t) => {
@@ -126,7 +126,7 @@ test('without a quorum the first client that fails ends the run with its exit co
   assert.ok(!objectsOf(cluster, 'Job').some(({ metadata }) => metadata.name.endsWith('-failed')));
   isBroken = false;
   const { result, lines } = await runPlayed(cluster);
-  assert.equal(result?.last.reported.length, 4);
+  assert.equal(result?.last.reported?.length, 4);
   assert.ok(
     lines.some((line) => /r0001-train of an earlier attempt has failed \(\w+\): made anew/.test(line)),
     lines.join('\n'),
@@ -279,7 +279,7 @@ test('a run that is interrupted leaves its Jobs to go on, and the same command w
   const again = runPlayed(cluster);
   // The pods that were at work go on; here they are deleted, and their Job makes others.
   for (const pod of trainers()) cluster.kubelet.deletePod(pod);
-  assert.equal((await again).result?.last.reported.length, 4);
+  assert.equal((await again).result?.last.reported?.length, 4);
   const [after] = objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith('-train'));
   assert.equal(after?.metadata.uid, before?.metadata.uid);
   assert.deepEqual(
@@ -340,7 +340,7 @@ test('a round of sixty clients leaves no listener behind, and Node sees no leak'
   const federation = { ...settings.federation, clients: 60 };
   const signal = forMany(new AbortController().signal);
   const { result, lines } = await runPlayed(cluster, { settings: { ...settings, federation } }, signal);
-  assert.equal(result?.last.reported.length, 60, lines.join('\n'));
+  assert.equal(result?.last.reported?.length, 60, lines.join('\n'));
   assert.equal(getEventListeners(signal, 'abort').length, 0);
   assert.deepEqual(complaints, []);
 });

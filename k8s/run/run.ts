@@ -12,10 +12,10 @@ import { givenLabels } from '../../lib/settings/run-labels.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { forMany } from '../../lib/system/abort.js';
 import { endingOf } from '../../pipeline/rounds/ending.js';
-import { type FederationPlan, federatedAveraging } from '../../pipeline/rounds/round-loop.js';
+import { federatedAveraging } from '../../pipeline/rounds/round-loop.js';
 import { failureOf } from '../../pipeline/rounds/run-failure.js';
 import { runId } from '../../pipeline/rounds/run-id.js';
-import type { Tolerance } from '../../pipeline/rounds/runner.js';
+import type { FederationPlan, Tolerance } from '../../pipeline/rounds/runner.js';
 import { planPhrases, type RunResult, warnOfFigures } from '../../pipeline/rounds/summary.js';
 import { count, tell } from '../../pipeline/rounds/telling.js';
 import {

@@ -156,6 +156,12 @@ export const roundRecordSchema = z
       })
       .optional(),
     acrossClients: trainedAcrossSchema.optional(),
+    pruned: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'What of the folder of the round was removed, since later rounds need it no more (--keep-rounds).',
+      ),
     seconds: z
       .object({ train: z.number(), aggregate: z.number(), evaluate: z.number() })
       .optional()

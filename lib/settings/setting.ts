@@ -11,6 +11,7 @@ export const GROUPS = [
   'Failure tolerance',
   'Watching',
   'Machine',
+  'Volume and result',
 ] as const;
 
 /** The title under which help and documents show a setting. */

@@ -2,7 +2,7 @@
 import type { SettingsOfParts } from './complete.js';
 import { DATASET, DATASET_NAMES, MODEL, SEED } from './parts/data.js';
 import { ENGINE } from './parts/engine.js';
-import { CLIENTS, HOLDOUT, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
+import { CLIENTS, HOLDOUT, KEEPING, ROUNDS, SIMULATION, TOLERANCE } from './parts/federation.js';
 import { PARTITION } from './parts/partition.js';
 import { STRATEGY } from './parts/strategy.js';
 import { TRAINING } from './parts/training.js';
@@ -26,7 +26,7 @@ export const RUN_PARTS = [
 ] as const;
 
 /** The same, and what a run is asked for beside its settings. */
-export const ALL_PARTS = [...RUN_PARTS, TOLERANCE, WATCHING] as const;
+export const ALL_PARTS = [...RUN_PARTS, TOLERANCE, WATCHING, KEEPING] as const;
 
 /** All settings. */
 export const SETTINGS: readonly Setting[] = ALL_PARTS.flatMap(({ settings }) => settings);

@@ -1,9 +1,11 @@
 /** What TensorBoard is shown of a global model: how its weights lie, and what it takes for what. */
 import { readFile, stat } from 'node:fs/promises';
+import { DataError } from '../../lib/core/errors.js';
 import { type AccuracyRecord, accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn } from '../../lib/formats/confusions.js';
 import { picturedImage, readInputsOf } from '../../lib/formats/data/example-pictures.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
+import { errorCode } from '../../lib/formats/files/read-file.js';
 import { readKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
@@ -18,7 +20,12 @@ const MOST_MODEL_BYTES = 32e6;
 export async function weightHistograms(path: string): Promise<readonly SummaryValue[]> {
   const file = await stat(path).catch(() => undefined);
   if (file === undefined || file.size > MOST_MODEL_BYTES) return [];
-  const { weights } = await readKerasFile(path);
+  const model = await readKerasFile(path).catch((error: unknown) => {
+    // It was pruned between the two.
+    if (error instanceof DataError && errorCode(error.cause) === 'ENOENT') return undefined;
+    throw error;
+  });
+  const { weights = [] } = model ?? {};
   return weights.flatMap(({ name, values }) => {
     const histogram = histogramOf(values);
     // `:0` says nothing to anybody but TensorFlow.

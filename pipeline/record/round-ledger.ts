@@ -55,6 +55,8 @@ export async function openLedger(paths: RoundPaths, start: LedgerStart): Promise
     throw error;
   });
   let record = earlier !== undefined && isSameStart(earlier, start) ? earlier : newRoundRecord(start);
+  // Whoever opens a round whose files are gone makes them again.
+  if (record.pruned !== undefined) record = { ...record, pruned: undefined };
   const { quorum = start.selected.length } = start;
   // A round that is aggregated keeps the quorum under which it went on.
   if (record.aggregate === undefined && record.quorum !== quorum) record = { ...record, quorum };

@@ -8,7 +8,7 @@ import {
   targetOf,
 } from '../../lib/federation/early-stop.js';
 import type { Threshold } from '../../lib/federation/metrics.js';
-import type { RoundOutcome } from './round-loop.js';
+import type { RoundOutcome } from './runner.js';
 
 /** Turns of clients, over all rounds. */
 interface ParticipationTotals {
@@ -37,8 +37,8 @@ export function endingOf(outcomes: readonly RoundOutcome[], rules: StopRules): E
   if (best === undefined || last === undefined) throw new Error('a run has at least one round');
   const target = targetOf(rules);
   const reached = roundsToTarget(tests, rules);
-  const total = (of: (outcome: RoundOutcome) => readonly unknown[]) =>
-    outcomes.reduce((sum, outcome) => sum + of(outcome).length, 0);
+  const total = (which: keyof ParticipationTotals) =>
+    outcomes.reduce((sum, { participation }) => sum + participation[which], 0);
   return {
     rounds: outcomes.length,
     stopped: reasonToStop(tests, rules) ?? 'rounds',
@@ -48,9 +48,9 @@ export function endingOf(outcomes: readonly RoundOutcome[], rules: StopRules): E
       ? {}
       : { target: { ...target, ...(reached === undefined ? {} : { rounds: reached }) } }),
     participation: {
-      selected: total(({ selected }) => selected),
-      missing: total(({ missing }) => missing),
-      rejected: total(({ rejected }) => rejected.filter((each) => 'client' in each)),
+      selected: total('selected'),
+      missing: total('missing'),
+      rejected: total('rejected'),
     },
   };
 }

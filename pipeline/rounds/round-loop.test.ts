@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { selectClients } from '../../lib/federation/participation.js';
-import { type FederationPlan, federatedAveraging } from './round-loop.js';
-import type { ClientResult, Runner } from './runner.js';
+import { federatedAveraging } from './round-loop.js';
+import type { ClientResult, FederationPlan, RoundOutcome, Runner } from './runner.js';
 
 /** Client k holds `examples[k]` examples of the value `targets[k]`; its loss is (w - target)². */
 const examples = [10, 30, 60];
@@ -98,24 +98,41 @@ test('each round selects its own clients, and hands the quorum to training and a
   const outcomes = await federatedAveraging(plan({ fraction: 2 / 3, quorum: { share: 0.5 } }), runner);
   const select = (round: number) =>
     selectClients({ clients: 3, fraction: 2 / 3, minClients: 1 }, { seed: 0, round });
-  for (const { round, selected, reported } of outcomes) {
-    assert.deepEqual(selected, select(round));
-    assert.deepEqual(
-      reported.map(({ client }) => client),
-      selected,
-    );
-  }
-  assert.ok(new Set(outcomes.map(({ selected }) => selected.join())).size > 1);
-  assert.equal(calls[1], `train 1 from w0: ${select(1).join()} of which 1`);
+  const rounds = outcomes.map(({ round }) => round);
+  assert.deepEqual(
+    calls.filter((call) => call.startsWith('train')),
+    rounds.map((round) => `train ${round} from w${round - 1}: ${select(round).join()} of which 1`),
+  );
+  assert.ok(new Set(rounds.map((round) => select(round).join())).size > 1);
+  for (const { participation } of outcomes)
+    assert.deepEqual(participation, { selected: 2, missing: 0, rejected: 0 });
   assert.equal(calls[2], 'aggregate 1: 2 updates, 1 needed');
 });
 
 test('who is missing is left out of the average and told in the outcome', async () => {
   const { runner } = quadraticRunner({ missing: { 1: [2] } });
   const [first, second] = await federatedAveraging(plan({ rounds: 2, quorum: { count: 2 } }), runner);
-  assert.deepEqual(first?.missing, [{ client: 2, reason: 'is asleep' }]);
+  assert.equal(first?.participation.missing, 1);
   assert.equal(first?.evaluation.loss, 2 * STEP * ((10 / 40) * 1 + (30 / 40) * 2));
-  assert.deepEqual(second?.missing, []);
+  assert.equal(second?.participation.missing, 0);
+});
+
+test('rounds that are settled are not asked for again, and count for the end like the others', async () => {
+  const settled = (round: number, accuracy: number): RoundOutcome => ({
+    ...{ round, global: { file: `w${round}`, sha256: `w${round}` } },
+    evaluation: { examples: 100, loss: 1, accuracy },
+    participation: { selected: 3, missing: 1, rejected: 0 },
+  });
+  const { runner, calls } = quadraticRunner({ accuracies: [0, 0, 0.6, 0.5] });
+  const before = [settled(1, 0.5), settled(2, 0.7)];
+  const rules = plan({ patience: 2 });
+  const outcomes = await federatedAveraging(rules, { ...runner, settled: async () => before });
+  assert.deepEqual(
+    calls.filter((call) => !call.startsWith('aggregate')),
+    ['train 3 from w2: 0,1,2', 'evaluate 3 of w3', 'train 4 from w3: 0,1,2', 'evaluate 4 of w4'],
+  );
+  assert.deepEqual(outcomes.slice(0, 2), before);
+  assert.equal(outcomes.length, 4, 'two rounds without a better one than the second');
 });
 
 for (const [what, changes, accuracies, rounds] of [

@@ -1,7 +1,27 @@
 /** What the round loop needs of whatever runs the stages: processes here, Kubernetes Jobs, or a simulation. */
 import type { AcrossClients } from '../../lib/federation/across-clients.js';
+import type { StopRules } from '../../lib/federation/early-stop.js';
 import type { TestFigures } from '../../lib/federation/metrics.js';
-import type { MissingClient } from '../../lib/federation/quorum.js';
+import type { Selection } from '../../lib/federation/participation.js';
+import type { MissingClient, Quorum } from '../../lib/federation/quorum.js';
+
+/** Who takes part in the rounds, and how long they go on. */
+export interface FederationPlan extends Selection, StopRules {
+  /** Of the selection. */
+  readonly seed: number;
+  /** Updates that a round needs; without it all selected clients have to report. */
+  readonly quorum?: Quorum | undefined;
+}
+
+/** What one round came to; who reported and who is missing, of the last round alone. */
+export interface RoundOutcome extends Partial<TrainOutcome> {
+  readonly round: number;
+  /** The global model that the round ended with. */
+  readonly global: GlobalModel;
+  readonly evaluation: Evaluation;
+  /** How many clients were selected, and how many of them did not count. */
+  readonly participation: Readonly<Record<'selected' | 'missing' | 'rejected', number>>;
+}
 
 /** A global model: where it lies and what it is. */
 export interface GlobalModel {
@@ -76,6 +96,8 @@ export interface EvaluateTask {
 
 /** Runs the stages of a round. Each step is idempotent: what is done already is recognised and not done again. */
 export interface Runner {
+  /** The rounds, from the first on, that an earlier session has settled for good: the loop goes on after them. */
+  settled?(plan: FederationPlan): Promise<readonly RoundOutcome[]>;
   /** The seeded initial model, w₀. */
   init(): Promise<GlobalModel>;
   /**

@@ -46,6 +46,7 @@ export function createStageClock(): StageClock {
 /** The same runner, each of its steps timed. */
 export function timedRunner(runner: Runner, clock: StageClock): Runner {
   return {
+    settled: (plan) => clock.time('train', async () => (await runner.settled?.(plan)) ?? []),
     init: () => clock.time('train', () => runner.init(), { stage: 'init' }),
     train: (task) => clock.time('train', () => runner.train(task), at('train', task)),
     aggregate: (task) => clock.time('aggregate', () => runner.aggregate(task), at('aggregate', task)),
@@ -86,6 +87,11 @@ export function toldRunner(
     });
   };
   return {
+    async settled(plan) {
+      const settled = (await runner.settled?.(plan)) ?? [];
+      tests.push(...settled.map(({ evaluation }) => evaluation));
+      return settled;
+    },
     init: () => runner.init(),
     async train(task) {
       startedAt = performance.now();

@@ -60,6 +60,7 @@ export function simulation(run: RunBefore, stages: StageRunner = runStage): Simu
     steps: {
       train: (run, step) => trainRound(run, step, started),
       aggregate: (run, step) => saveGlobalModel(run, step, started),
+      isMadeOf: ({ parent, aggregate }, data) => aggregate.inputs === hashOfInputs({ sha256: parent }, data),
     },
   };
 }
@@ -76,7 +77,7 @@ async function isFinished(run: LocalRun, { task, data, ledger }: RoundStep<Train
 }
 
 /** All updates of a simulated round follow from the model that it starts from, the data, and the run's settings. */
-function hashOfInputs(global: GlobalModel, { virtual }: Manifest): string {
+function hashOfInputs(global: Pick<GlobalModel, 'sha256'>, { virtual }: Manifest): string {
   return sha256(JSON.stringify([global.sha256, virtual?.train.sha256, virtual?.partition.sha256]));
 }
 

@@ -144,6 +144,21 @@ export const SIMULATION = part('federation', {
   },
 });
 
+/** What stays on the volume: nothing that run.json would record. */
+export const KEEPING = part('keeping', {
+  keepRounds: {
+    type: whole({ min: 1 }),
+    otherwise: 'all',
+    help: 'so many of the last rounds keep their models and updates; those of earlier ones are removed, and their records stay',
+    symbol: 'count',
+    unit: 'rounds',
+    group: 'Volume and result',
+    stages: [],
+    affects: 'nothing',
+    recorded: 'never',
+  },
+});
+
 /** Which failures a run tolerates: nothing that run.json would record. */
 export const TOLERANCE = part('tolerance', {
   quorum: {
