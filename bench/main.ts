@@ -10,6 +10,7 @@ import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { benchAttack } from './attack-section.js';
 import { benchData } from './data-section.js';
 import { benchGroups } from './groups-section.js';
+import { benchHaul } from './haul-section.js';
 import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
 import { benchMemory } from './memory-section.js';
@@ -27,12 +28,15 @@ import { benchDigits, benchUploads } from './uploads-section.js';
 import { benchWatching } from './watching-section.js';
 
 const REPORT = 'docs/BENCHMARKS.md';
+const RELIABILITY = 'docs/RELIABILITY.md';
 
 interface SectionPlan {
   readonly measure: Section;
   /** Rounds where `--rounds` says nothing: a whole job takes minutes, and its ratios scatter less. */
   readonly rounds: number;
   readonly needsData: boolean;
+  /** The document that holds its table, where that is another one. */
+  readonly report?: string;
 }
 
 /** Of each model that steps are measured of. */
@@ -54,6 +58,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   job: { measure: benchJob, rounds: 3, needsData: true },
   serve: { measure: benchServe, rounds: 3, needsData: false },
   soak: { measure: benchSoak, rounds: 1, needsData: false },
+  haul: { measure: benchHaul, rounds: 1, needsData: false, report: RELIABILITY },
   attack: { measure: benchAttack, rounds: 3, needsData: false },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
@@ -66,6 +71,7 @@ interface Flags {
   readonly rounds?: number;
   readonly minutes?: number;
   readonly megabytes: number;
+  readonly federatedRounds: number;
   readonly baseline?: string;
   readonly write: boolean;
 }
@@ -88,10 +94,19 @@ const flags = new Command('bench')
     numberOption({ above: 0 }),
   )
   .option('--megabytes <n>', 'size of each file of the section data', numberOption({ above: 0 }), 1000)
+  .option('--federated-rounds <n>', 'rounds of the section haul', integerOption({ min: 4 }), 500)
   .option('--baseline <dist>', 'compare start with this build of another commit: its folder dist')
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
-const { data, rounds: wantedRounds, minutes, megabytes, baseline, write } = flags.opts<Flags>();
+const {
+  data,
+  rounds: wantedRounds,
+  minutes,
+  megabytes,
+  federatedRounds,
+  baseline,
+  write,
+} = flags.opts<Flags>();
 const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
 
 const asked = flags.args.flatMap((name) => (name === 'step' ? Object.keys(STEPS) : name));
@@ -112,11 +127,13 @@ for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
       rounds,
       journal,
       megabytes,
+      federatedRounds,
       ...(baseline === undefined ? {} : { baseline: resolve(baseline) }),
     });
     const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
     console.log(markdown);
-    if (write) await writeFile(REPORT, replaceSection(await readFile(REPORT, 'utf8'), name, markdown));
+    const { report = REPORT } = section;
+    if (write) await writeFile(report, replaceSection(await readFile(report, 'utf8'), name, markdown));
     await journal.clear();
   } catch (error) {
     if (error instanceof PausedError) {
@@ -137,6 +154,7 @@ async function identityOf({ needsData }: SectionPlan): Promise<string> {
     node: process.version,
     cores: cpus().length,
     megabytes,
+    federatedRounds,
     baseline,
   });
 }

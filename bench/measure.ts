@@ -84,6 +84,25 @@ function kilobytes(path: string, field: string): number {
   return Number(value) * 1024;
 }
 
+/** Resident memory of a process; 0 when it has ended. */
+export const residentBytes = (pid: number): number => kilobytes(`/proc/${pid}/status`, 'VmRSS');
+
+/** Files, pipes and sockets that a process holds open; 0 when it has ended. */
+export function openHandles(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** The processes that `pid` started and all below them, with their command lines. */
+export const processTree = (pid: number): readonly { readonly pid: number; readonly command: string }[] =>
+  descendants(pid).map((each) => ({
+    pid: each,
+    command: readText(`/proc/${each}/cmdline`).replaceAll('\0', ' '),
+  }));
+
 /** The processes that `pid` started, and those that these started. */
 function descendants(pid: number): readonly number[] {
   return threadsOf(pid)

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly journal: Journal;
   /** Size of each file that a section makes of its own. */
   readonly megabytes: number;
+  /** Rounds of a long run. */
+  readonly federatedRounds: number;
   /** The folder dist of another build, to compare with. */
   readonly baseline?: string;
 }

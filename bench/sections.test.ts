@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attackTable } from './attack-section.js';
 import { dataRows } from './data-section.js';
+import { haulTable } from './haul-section.js';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { memoryRows } from './memory-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
@@ -145,4 +146,36 @@ test('a table of data says how fast a split is beside the fastest reader', () =>
     ['csv, 1.0 GB', 'pandas', '40.0 s', '25', '0.13×', '300.0 MB'],
     ['csv, 1.0 GB', 'pyarrow', '5.0 s', '200', '1.00×', '300.0 MB'],
   ]);
+});
+
+test('a long haul has a row for each sample, without the processes that were not there', () => {
+  const figures = { bytes: 100e6, handles: 30 };
+  const sample = { round: 50, seconds: 12.3, volumeBytes: 20e6, files: 70 };
+  const table = haulTable({
+    simulated: [
+      {
+        ...sample,
+        processes: { run: figures, simulator: { bytes: 200e6, handles: 40 }, watch: figures, logs: figures },
+      },
+    ],
+    byProcesses: [
+      { ...sample, round: 5, processes: { run: figures, watch: figures, logs: { bytes: 0, handles: 0 } } },
+    ],
+    resumes: [{ rounds: 10, seconds: 1.234 }],
+  });
+  assert.deepEqual(table.rows, [
+    [
+      'simulated',
+      '50',
+      '12 s',
+      '100.0 MB, 30',
+      '200.0 MB, 40',
+      '100.0 MB, 30',
+      '100.0 MB, 30',
+      '20.0 MB',
+      '70',
+    ],
+    ['processes', '5', '12 s', '100.0 MB, 30', '', '100.0 MB, 30', '', '20.0 MB', '70'],
+  ]);
+  assert.match(table.notes?.at(-1) ?? '', /1\.23 s after 10 rounds/);
 });
