@@ -1,10 +1,11 @@
-/** The documents that are made of the programs; `npm run docs` writes docs/REFERENCE.md, the tables of docs/MODELS.md, docs/schemas and library/api.txt. */
+/** The documents that are made of the programs; `npm run docs` writes docs/REFERENCE.md, docs/LICENSES.md, the tables of docs/MODELS.md, docs/schemas and library/api.txt. */
 import { readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMain } from '../lib/cli/program.js';
 import { apiSnapshot } from './api.js';
+import { licensesPage } from './licenses.js';
 import { modelsPage } from './models.js';
 import { referencePage } from './page.js';
 import { jsonSchemas } from './schemas.js';
@@ -26,6 +27,7 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   };
   return new Map([
     ['library/api.txt', apiSnapshot(exports, intentionallyNotExported)],
+    ['docs/LICENSES.md', licensesPage(read('package-lock.json'))],
     ['docs/REFERENCE.md', await referencePage(schemas)],
     ['docs/MODELS.md', await modelsPage(readText('docs/MODELS.md'))],
     ...schemas.map(

@@ -1,6 +1,7 @@
 /**
  * Gathers what one image needs and nothing else: the compiled files that its programs reach by imports, the packages
- * that these name, with all of their dependencies, and the files that they find beside themselves.
+ * that these name, with all of their dependencies, the files that they find beside themselves, and in sbom.cdx.json the
+ * list of these packages.
  *
  *   node scripts/image-files.mjs <directory> <program>…      e.g. /images/splitter dist/splitter/cli.js
  *
@@ -10,6 +11,7 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeSbom } from './sbom.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [directory, ...programs] = process.argv.slice(2);
@@ -116,4 +118,8 @@ for (const path of [...reached, join(root, 'package.json'), join(root, 'LICENSE'
   if (!existsSync(join(directory, relative(root, path)))) place(path);
 }
 for (const folder of packages) placePackage(folder);
+writeSbom(
+  join(directory, 'sbom.cdx.json'),
+  [...packages].map((folder) => relative(root, folder)),
+);
 console.log(`${directory}: ${reached.size} files of ours, ${packages.size} packages`);
