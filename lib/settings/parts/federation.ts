@@ -149,7 +149,7 @@ export const KEEPING = part('keeping', {
   keepRounds: {
     type: whole({ min: 1 }),
     otherwise: 'all',
-    help: 'so many of the last rounds keep their models and updates; those of earlier ones are removed, and their records stay',
+    help: 'remove models and updates of all but the last so many rounds; their records stay',
     symbol: 'count',
     unit: 'rounds',
     group: 'Volume and result',
