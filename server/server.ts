@@ -19,10 +19,12 @@ import type { ModelCard } from './models/model-card.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
 import { inputsOf } from './models/predictor.js';
 import { createModelStore, type ModelStore } from './models/served-models.js';
+import { tryModel } from './models/try-model.js';
 import { watchModel } from './models/watch-model.js';
 import { type Access, type AccessFiles, readAccess } from './operations/access.js';
 import { createRateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
+import { pictureDecoder } from './pictures/decode-apart.js';
 import { PACKAGED_SAMPLES, readSamples } from './pictures/samples.js';
 import { readTls, type TlsFlags } from './tls.js';
 
@@ -82,7 +84,9 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   const access = await readAccess(options);
   const tls = await readTls(options);
   const metrics = createMetrics();
-  const { store, waitingImages, announce } = createStore(options, { reporter, metrics });
+  let isRunning = false;
+  const watched = { reporter, metrics, isRunning: () => isRunning };
+  const { store, waitingImages, announce } = createStore(options, watched);
   metrics.watch(store, waitingImages);
   const rateLimit = options.rateLimit === undefined ? undefined : createRateLimit(options.rateLimit);
   const secured = tls === undefined ? {} : { tls };
@@ -111,6 +115,10 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     });
     const server = await listenAt(app, { ...options, ...secured });
     begun.push(server);
+    isRunning = true;
+    // The first picture need not wait for a process to start.
+    const card = store.card();
+    if (card !== undefined && inputsOf(card).some(({ isPicture }) => isPicture)) pictureDecoder.start();
     if (runs !== undefined) begun.push({ close: async () => runs.close() });
     const { host, grpcPort } = options;
     const grpc =
@@ -139,26 +147,40 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
 
 function createStore(
   { model, name, labels, scale, engine, workers, batching, keepVersions }: ServeOptions,
-  { reporter, metrics }: { readonly reporter: ProgramContext['reporter']; readonly metrics: Metrics },
+  {
+    reporter,
+    metrics,
+    isRunning,
+  }: {
+    readonly reporter: ProgramContext['reporter'];
+    readonly metrics: Metrics;
+    /** Whether somebody may be asking already. */
+    readonly isRunning: () => boolean;
+  },
 ): { readonly store: ModelStore; readonly waitingImages: () => number; readonly announce: () => void } {
   const opened = new Set<OpenedModel>();
   const store = createModelStore({
     name: name ?? basename(model).replace(/\.(h5|hdf5|keras)$/, ''),
     keepVersions,
     async load(bytes, version) {
-      const predictor: OpenedModel = await openModel({
+      const settings = {
         modelPath: model,
         bytes,
         engine,
         threads: PREDICTION_THREADS,
+        ...(labels === undefined ? {} : { labelsPath: labels }),
+        ...(scale === undefined ? {} : { scale }),
+      };
+      // At the start there is nothing that a model could end.
+      if (isRunning()) await tryModel(settings);
+      const predictor: OpenedModel = await openModel({
+        ...settings,
         workers,
         batching: {
           ...batching,
           onBatch: (batch) => metrics.predicted(batch, { version, card: predictor.card() }),
         },
         reporter,
-        ...(labels === undefined ? {} : { labelsPath: labels }),
-        ...(scale === undefined ? {} : { scale }),
       });
       opened.add(predictor);
       return {

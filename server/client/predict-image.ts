@@ -32,7 +32,7 @@ export async function pictureQuestion(
       const [only, ...others] = facts.inputs;
       if (only?.isPicture !== true || others.length > 0) throw noPictureModel(address);
       const wanted = { ...only, scale: given ?? only.scale };
-      const tensor = await asPicture(image, () => pictureTensor(bytes, wanted));
+      const tensor = await asPicture(image, async () => pictureTensor(await decodeImage(bytes), wanted));
       const said = await client.predict({ [only.name]: tensor }, signature);
       return { answers: wordsOfAnswers(rowsOf(said, { facts, count: 1, address }), 1, facts) };
     }

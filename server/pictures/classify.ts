@@ -15,7 +15,8 @@ import { withoutNoise } from '../codecs/answers.js';
 import { sharesOfLogits } from '../models/answer-words.js';
 import type { ModelCard } from '../models/model-card.js';
 import type { Predictor } from '../models/predictor.js';
-import { decodeImage, type GivenImage } from './decode-image.js';
+import { pictureDecoder } from './decode-apart.js';
+import type { GivenImage } from './decode-image.js';
 
 /** What is said about one digit (letter, picture). */
 export interface DigitAnswer {
@@ -75,7 +76,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
       400,
       'The model takes no pictures: give it numbers, on the page or with :predict or /infer.',
     );
-  const given = await decodeImage(bytes);
+  const given = await pictureDecoder.decodeImage(bytes);
   const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });
   const [nothing] = blank ? (parts[0]?.[0]?.candidates ?? []) : [];
   if (nothing !== undefined) {

@@ -3,7 +3,6 @@ import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
 import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/files/guarded-sharp.js';
 import { HttpProblem } from '../../lib/http/problems.js';
-import { createSlots } from '../../lib/system/slots.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */
@@ -15,55 +14,59 @@ export interface GivenImage extends RgbaImage {
 /** The most that JPEG, GIF and AV1 can say; a PNG of forty million rows costs a second for each six million. */
 const MAX_SIDE = 65_535;
 
-/** Above, a picture takes one thread for up to a second: a phone's photos, and what was made to be slow. */
-const LARGE_PIXELS = 4_000_000;
-/**
- * Pictures that are decoded at the same time. libuv has four threads for them, and for files and the names of hosts: one
- * is always left, and small pictures never wait for large ones.
- */
-const decoding = {
-  small: createSlots(2),
-  large: createSlots(1),
-};
-
 /** Larger pictures are shrunk to this side at once: far more detail than any model input here, and cheap. */
 const WORKING_SIDE = 512;
 /** A picture within the limits decodes in well under a second; one made to be slow is given up. */
 const DECODE_TIMEOUT_SECONDS = 5;
+
+/** What the header of an image tells. */
+export interface Sides {
+  readonly type: ImageType;
+  readonly width: number;
+  readonly height: number;
+}
 
 /**
  * The sides of an image as its header tells them, before anything is decoded.
  *
  * @throws {HttpProblem} 415 for bytes that are no image of a known kind, 413 for too many pixels, 422 for damaged ones.
  */
-export async function readSides(bytes: Uint8Array): Promise<Size> {
-  if (bytes.length === 0) throw new HttpProblem(422, 'The file is empty.');
-  const sniffed = sniffImageType(bytes);
-  if (!sniffed.readable) {
-    throw new HttpProblem(
-      415,
-      `Expected a PNG, JPEG, WebP, GIF or AVIF image, found ${sniffed.found}.${hint(sniffed.found)}`,
-    );
-  }
-  const { type } = sniffed;
-  const { width, height } = type === 'PNG' ? pngSides(bytes) : await headersOf(bytes, type);
-  if (width * height > MAX_INPUT_PIXELS || Math.max(width, height) > MAX_SIDE)
-    throw new HttpProblem(
-      413,
-      `The image has ${width} × ${height} pixels; at most ${MAX_INPUT_PIXELS / 1e6} million are accepted, ${MAX_SIDE} a side.`,
-    );
-  return { type, width, height };
+export async function readSides(bytes: Uint8Array): Promise<Sides> {
+  const sides = sidesInHeader(bytes);
+  if (sides !== undefined) return requireBounded(sides);
+  const type = knownType(bytes);
+  const { width, height } = await headersOf(bytes, type);
+  return requireBounded({ type, width, height });
 }
 
-/** What the header of an image tells. */
-interface Size {
-  readonly type: ImageType;
-  readonly width: number;
-  readonly height: number;
+/** The same where its first bytes alone tell them, without any library. @throws {HttpProblem} 415 and 422 likewise */
+export function sidesInHeader(bytes: Uint8Array): Sides | undefined {
+  const type = knownType(bytes);
+  return type === 'PNG' ? { type, ...pngSides(bytes) } : undefined;
+}
+
+function knownType(bytes: Uint8Array): ImageType {
+  if (bytes.length === 0) throw new HttpProblem(422, 'The file is empty.');
+  const sniffed = sniffImageType(bytes);
+  if (sniffed.readable) return sniffed.type;
+  throw new HttpProblem(
+    415,
+    `Expected a PNG, JPEG, WebP, GIF or AVIF image, found ${sniffed.found}.${hint(sniffed.found)}`,
+  );
+}
+
+/** The same sides. @throws {HttpProblem} 413 for too many pixels */
+export function requireBounded(sides: Sides): Sides {
+  const { width, height } = sides;
+  if (width * height <= MAX_INPUT_PIXELS && Math.max(width, height) <= MAX_SIDE) return sides;
+  throw new HttpProblem(
+    413,
+    `The image has ${width} × ${height} pixels; at most ${MAX_INPUT_PIXELS / 1e6} million are accepted, ${MAX_SIDE} a side.`,
+  );
 }
 
 /** Where every PNG has them; asking libvips costs as much as decoding a small picture. */
-function pngSides(bytes: Uint8Array): Pick<Size, 'width' | 'height'> {
+function pngSides(bytes: Uint8Array): Pick<Sides, 'width' | 'height'> {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (header.length < 24 || header.toString('latin1', 12, 16) !== 'IHDR') throw damaged('PNG');
   return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
@@ -83,18 +86,13 @@ function headersOf(bytes: Uint8Array, type: ImageType): Promise<Metadata> {
  * @throws {HttpProblem} as readSides does
  */
 export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
-  const { type, ...sides } = await readSides(bytes);
-  const pixels = sides.width * sides.height;
-  const slots = decoding[pixels > LARGE_PIXELS ? 'large' : 'small'];
-  const decodeInTurn = async () => {
-    const { data, info } = await decode(bytes, type);
-    const { width, height } = info;
-    // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
-    const isAsGiven = Math.max(width, height) < WORKING_SIDE;
-    const original = isAsGiven ? { width, height } : (await headersOf(bytes, type)).autoOrient;
-    return { width, height, values: data, original };
-  };
-  return slots.use(decodeInTurn, { cost: pixels });
+  const { type } = await readSides(bytes);
+  const { data, info } = await decode(bytes, type);
+  const { width, height } = info;
+  // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
+  const isAsGiven = Math.max(width, height) < WORKING_SIDE;
+  const original = isAsGiven ? { width, height } : (await headersOf(bytes, type)).autoOrient;
+  return { width, height, values: data, original };
 }
 
 function decode(bytes: Uint8Array, type: ImageType) {

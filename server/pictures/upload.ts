@@ -5,7 +5,7 @@ import { messageOf } from '../../lib/core/errors.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { createRoom } from '../held-bytes.js';
-import { readSides } from './decode-image.js';
+import { pictureDecoder } from './decode-apart.js';
 
 /** The multipart field that carries the image. */
 const FILE_FIELD = 'file';
@@ -93,7 +93,7 @@ export function createUploads(limits: UploadLimits): Uploads {
 
   /** Waits for the turn of some pictures. False where the client has gone meanwhile. */
   async function takeTurn(pictures: readonly Uint8Array[], response: Response): Promise<boolean> {
-    const sides = await Promise.all(pictures.map(readSides));
+    const sides = await Promise.all(pictures.map(pictureDecoder.readSides));
     if (response.destroyed) return false;
     const pixels = sides.reduce((sum, { width, height }) => sum + width * height, 0);
     const gone = new AbortController();

@@ -12,6 +12,7 @@ import { wordsOfAnswers } from '../models/answer-words.js';
 import type { ModelCard } from '../models/model-card.js';
 import { answerFactsOf, inputsOf, type Predictor } from '../models/predictor.js';
 import type { ServedInput } from '../models/served-facts.js';
+import { pictureDecoder } from '../pictures/decode-apart.js';
 import { pictureTensor } from '../pictures/picture-input.js';
 import { FIELD_PREFIX, fileIn, type UploadLimits, type Uploads } from '../pictures/upload.js';
 import type { GivenFields } from '../views/example-form.js';
@@ -97,7 +98,7 @@ async function tensorsOfForm(request: Request, card: ModelCard): Promise<NamedTe
     const tensor =
       picture === undefined
         ? tensorOfFields(fieldsOf(request, input), input)
-        : await pictureTensor(picture, input);
+        : pictureTensor(await pictureDecoder.decodeImage(picture), input);
     return [input.name, tensor] as const;
   });
   return Object.fromEntries(await Promise.all(tensors));

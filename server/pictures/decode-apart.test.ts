@@ -1,0 +1,48 @@
+/** Pictures that end or stop their decoder are refused; what was read beside them is read, and so is what follows. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { HttpProblem } from '../../lib/http/problems.js';
+import { MARKS } from '../testing/mortal-decode-worker.js';
+import { digitPng } from '../testing/segment-digits.js';
+import { createDecoder } from './decode-apart.js';
+import { decodeImage } from './decode-image.js';
+
+const workerUrl = new URL('../testing/mortal-decode-worker.js', import.meta.url);
+
+describe('a picture that its decoder does not survive', async () => {
+  const good = await digitPng(7);
+  const marked = (mark: string) => Buffer.concat([good, Buffer.from(mark)]);
+  const expected = await decodeImage(good);
+  const refused = (sentence: RegExp) => (error: unknown) => {
+    assert.ok(error instanceof HttpProblem);
+    assert.equal(error.status, 422);
+    assert.match(error.message, sentence);
+    return true;
+  };
+
+  it('is refused, alone and beside others, which are read', async () => {
+    const decoder = createDecoder({ workerUrl });
+    decoder.start();
+    const bad = decoder.decodeImage(marked(MARKS.ends));
+    const beside = Array.from({ length: 4 }, () => decoder.decodeImage(good));
+    await assert.rejects(bad, refused(/ends its decoder, and cannot be read\.$/));
+    for (const picture of await Promise.all(beside)) assert.deepEqual({ ...picture }, { ...expected });
+    await assert.rejects(decoder.decodeImage(marked(MARKS.ends)), refused(/ends its decoder/));
+    assert.deepEqual({ ...(await decoder.decodeImage(good)) }, { ...expected });
+  });
+
+  it('is refused after the deadline where it stops its decoder', async () => {
+    const decoder = createDecoder({ workerUrl, deadlineMs: 5_000 });
+    const bad = decoder.decodeImage(marked(MARKS.hangs));
+    const beside = decoder.decodeImage(good);
+    await assert.rejects(bad, refused(/takes more than 5 s to read\.$/));
+    assert.deepEqual({ ...(await beside) }, { ...expected });
+  });
+
+  it('is refused as everywhere where it is merely damaged', async () => {
+    const decoder = createDecoder();
+    const jpeg = Buffer.from('\xff\xd8\xff\xe0 no more', 'latin1');
+    await assert.rejects(decoder.readSides(jpeg), refused(/The JPEG image is damaged or incomplete/));
+    await assert.rejects(decoder.decodeImage(good.subarray(0, 60)), refused(/The PNG image is damaged/));
+  });
+});
