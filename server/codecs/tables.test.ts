@@ -37,6 +37,13 @@ describe('a table for a model', () => {
     }
   });
 
+  it('has columns enough where they are taken in their order', async () => {
+    await assert.rejects(
+      read('a\n1\n'),
+      /Expected the columns that the model takes, width, height, soil among them, found a\./,
+    );
+  });
+
   it('keeps every number and category of any rows, however they are quoted and ordered', async () => {
     const row = fc.record({
       width: fc.integer({ min: -1e6, max: 1e6 }),

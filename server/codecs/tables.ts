@@ -70,7 +70,9 @@ function placesIn(names: readonly string[] | undefined, inputs: readonly ServedI
     });
   });
   const missing = wanted.filter(({ at }) => at === -1);
-  if (missing.length === wanted.length) return wanted.map(({ read }, at) => ({ read, at }));
+  // Names of a table's own stand for the order, as long as there are enough of them.
+  const areEnough = (names?.length ?? wanted.length) >= wanted.length;
+  if (missing.length === wanted.length && areEnough) return wanted.map(({ read }, at) => ({ read, at }));
   if (missing.length === 0) return wanted;
   throw bad(
     `the columns that the model takes, ${missing
