@@ -1,0 +1,94 @@
+/** Tables: CSV and Parquet, as data of a run and as examples that a server is asked about. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSource } from '../../../lib/formats/data/dataset-source.js';
+import { findData } from '../../../lib/formats/sources/registry.js';
+import { readTableBody } from '../../../server/codecs/tables.js';
+import { partitionSettings } from '../../settings.js';
+import { wordsOf } from '../reshape.js';
+import { type FuzzTarget, type MakeTarget, readAll } from '../target.js';
+import { filesOf } from './fixtures.js';
+
+const IID = partitionSettings('iid');
+
+/** Inputs of a model of a table. */
+const INPUTS = [
+  { name: 'size', shape: [2], columns: [{ name: 'width' }, { name: 'height', missing: 1 }] },
+  { name: 'soil', shape: [1], columns: [{ name: 'soil' }], categories: ['clay', 'loam'], takesUnknown: true },
+];
+
+async function tables(directory: string, name: string): Promise<Pick<FuzzTarget, 'read'>> {
+  const file = join(directory, name);
+  return {
+    async read(bytes) {
+      await writeFile(file, bytes);
+      await readAll(
+        async () => (await openSource(file, IID)).load(),
+        async () => (await findData(file))?.survey?.({}, {}),
+        () => readTableBody({ body: bytes, inputs: INPUTS }),
+      );
+    },
+  };
+}
+
+const TEXTS = [
+  'width,height,soil,label\n1,2,clay,a\n3,,loam,b\n5,6,clay,a\n7,8,loam,b\n',
+  'x;y;target\n1,5;2;0,1\n3;4;0,2\n5;6;0,3\n',
+  '1\t2\t0\n3\t4\t1\n5\t6\t0\n',
+  'time,value,y\n2024-01-01,1,0\n2024-01-02T10:00:00Z,2,1\n2024-01-03,3,0\n',
+  '\ufeffa,"b ""q""",y\r\n"1","2\n3",x\r\n4,5,z\r\n',
+  'a,b,y\nNA,nan,yes\n1e5,-0.5,no\n,,yes\n2,3,no\n',
+  '{"rows":1}\n',
+];
+
+/** Text with separators. */
+export const csv: MakeTarget = async (directory) => ({
+  seeds: TEXTS.map((text) => Buffer.from(text)),
+  words: [
+    ...wordsOf(
+      ',',
+      ';',
+      '\t',
+      '"',
+      '""',
+      '\n',
+      '\r\n',
+      '\r',
+      '\0',
+      '\xff\xfe',
+      'NA',
+      'null',
+      'inf',
+      '1e400',
+      ' ',
+    ),
+    ...wordsOf(
+      '__proto__',
+      'constructor',
+      '2024-02-30',
+      '24:61',
+      'true',
+      'label',
+      'target',
+      '|',
+      '\xef\xbb\xbf',
+    ),
+  ],
+  ...(await tables(directory, 'input.csv')),
+});
+
+/** Columns in pages, compressed or not. */
+export const parquet: MakeTarget = async (directory) => ({
+  seeds: await filesOf('lib/formats/fixtures/parquet', /\.parquet$/),
+  words: wordsOf(
+    'PAR1',
+    'PARE',
+    '\x15\x00',
+    '\x15\x02',
+    '\x19\x4c',
+    '\x15\xfe\xff\xff\xff\x0f',
+    'schema',
+    '\x28\xb5\x2f\xfd',
+  ),
+  ...(await tables(directory, 'input.parquet')),
+});
