@@ -146,6 +146,21 @@ describe('fedbatch serve by TLS', () => {
         /^error: --tls-cert: \S+none\.pem: expected a certificate in PEM, found no such file\.$/,
       ],
       [
+        ['--tls-cert', pem('expired'), '--tls-key', key],
+        /^error: --tls-cert \S+expired\.pem: expected a certificate that is valid now, \S+Z, found one that expired at 2021-01-01T00:00:00\.000Z\.$/,
+      ],
+      [
+        ['--tls-cert', pem('early'), '--tls-key', key],
+        /^error: --tls-cert \S+early\.pem: expected .*, found one from 2119-01-01T00:00:00\.000Z on\.$/,
+      ],
+      ...['locked-key', 'locked-ec-key'].map(
+        (name) =>
+          [
+            ['--tls-cert', cert, '--tls-key', pem(name)],
+            /^error: --tls-key (\S+): expected a private key without a passphrase, found one that needs it; openssl pkey -in \1 -out key\.pem writes it without\.$/,
+          ] as const,
+      ),
+      [
         ['--tls-cert', cert, '--tls-key', directory],
         /^error: --tls-key: \S+: expected a private key in PEM, found a directory\.$/,
       ],
