@@ -4,6 +4,7 @@ import type { Express } from 'express';
 import express from 'express';
 import helmet from 'helmet';
 import { answerProblems, notFound } from '../lib/http/answers.js';
+import type { AllowedHosts } from '../lib/http/hosts.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
 import type { RunPages } from '../watch/routes.js';
 import { createApiHandler } from './api/api-handler.js';
@@ -46,8 +47,10 @@ export interface AppOptions {
   readonly logsRequests?: boolean;
   /** Whether clients come by TLS to this server itself. */
   readonly isTls?: boolean;
-  /** The pages of runs, and whether they are for this machine alone. */
-  readonly runs?: { readonly pages: RunPages; readonly isLoopback: boolean };
+  /** The pages of runs. */
+  readonly runs?: RunPages;
+  /** The names that it may be asked by beside this machine's own; any name by default. */
+  readonly hosts?: AllowedHosts;
   readonly reporter?: Reporter;
 }
 
@@ -70,6 +73,7 @@ export function createWebApp(options: AppOptions): RequestListener {
     trustedProxies: options.trustedProxies ?? 0,
     logsRequests: options.logsRequests ?? false,
     ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+    ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });
 }
 
@@ -98,13 +102,12 @@ function createPages({
   addPredictRoute(app, { predictor, codecs, uploads, limits });
   addModelRoutes(app, { models });
   addOperationsRoutes(app, { access, metrics, ...(rollback === undefined ? {} : { rollback }) });
-  runs?.pages.addTo(app, { isTls, isLoopback: runs.isLoopback });
+  runs?.addTo(app, { isTls });
 
   app.use(notFound);
   app.use(
     answerProblems(reporter, (problem, request) => {
-      if (runs !== undefined && /^\/(runs|live)\b/.test(request.path))
-        return runs.pages.renderProblem(problem);
+      if (runs !== undefined && /^\/(runs|live)\b/.test(request.path)) return runs.renderProblem(problem);
       const { message: error } = problem;
       const content = page();
       const { card, maxFileBytes } = content;

@@ -144,7 +144,7 @@ describe('one odd request among others', () => {
       });
   };
   const raw = (body: string, length = Buffer.byteLength(body)) =>
-    `POST ${v1} HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n${body}`;
+    `POST ${v1} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n${body}`;
   const bytesOf = (value: number) => Buffer.from(Float32Array.from({ length: 784 }, () => value).buffer);
   const whole = () => JSON.stringify({ instances: [[...values]] });
 

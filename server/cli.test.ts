@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer, request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +62,9 @@ describe('fedbatch serve', () => {
   }
 
   it('says where it listens, answers, leaves nothing on the disk, and ends with 0 when told to', async () => {
-    const { running, url } = await start('--samples', join(directory, 'samples'));
+    const { running, url } = await start(
+      ...['--samples', join(directory, 'samples'), '--allow-host', 'Box.Example.org', 'other.example'],
+    );
     for (const digit of [0, 7, 9]) {
       const response = await upload(url, await digitPng(digit));
       assert.equal(((await response.json()) as UploadAnswer).prediction, digit);
@@ -72,6 +74,15 @@ describe('fedbatch serve', () => {
       await digitPng(1, { width: 3000, height: 3000, left: 900, top: 500, digitHeight: 1500 }),
     );
     assert.equal((await fetch(`${url}/samples/digit-3.png`)).status, 200);
+    const statusFor = async (host: string) => {
+      const request = httpRequest(`${url}/model`, { headers: { Host: host } }).end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    assert.equal(await statusFor('box.example.org:5000'), 200);
+    assert.equal(await statusFor('other.example'), 200);
+    assert.equal(await statusFor('evil.example'), 403);
     assert.deepEqual(await readdir(home), []);
     running.kill('SIGTERM');
     const { exitCode, stderr } = await running;
@@ -168,6 +179,16 @@ describe('fedbatch serve', () => {
         ['--model', model, '--host', '192.0.2.1'],
         2,
         /^error: 192\.0\.2\.1 is not an address of this machine; .*--host\.$/,
+      ],
+      [
+        ['--model', model, '--host', '0.0.0.0', '--allow-host', 'box'],
+        2,
+        /^error: --allow-host is for a server of this machine alone; .* asked by any name\.$/,
+      ],
+      [
+        ['--model', model, '--allow-host', 'http://box:5000'],
+        2,
+        /^error: --allow-host: expected a host's name without port, e\.g\. box\.example\.org, found http:\/\/box:5000\.$/,
       ],
       [
         ['--model', model, '--samples', join(directory, 'none')],

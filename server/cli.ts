@@ -125,6 +125,10 @@ function securityOptions(): readonly Option[] {
     new Option('--trust-proxy <n>', 'proxies in front whose X-Forwarded-For is believed')
       .argParser(integerOption({ max: 10 }))
       .default(0),
+    new Option(
+      '--allow-host <names...>',
+      'names beside localhost that a server of this machine alone is asked by',
+    ),
     new Option('--log-requests', 'report each request'),
   ];
 }

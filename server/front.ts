@@ -1,6 +1,7 @@
 /** What every request passes before any route: its id, its count, who sent it, and the way to the API or to the pages. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { answerProblem, assignRequestId } from '../lib/http/answers.js';
+import { type AllowedHosts, requireHost } from '../lib/http/hosts.js';
 import type { ApiHandler } from './api/api-handler.js';
 import type { Access } from './operations/access.js';
 import { clientAddress, createGuard, type RateLimit } from './operations/guard.js';
@@ -13,6 +14,8 @@ interface FrontOptions extends ObserverOptions {
   readonly access: Access;
   readonly rateLimit?: RateLimit;
   readonly trustedProxies: number;
+  /** The names that it may be asked by beside this machine's own; any name where nothing stands here. */
+  readonly hosts?: AllowedHosts;
 }
 
 /** Whoever looks after the server may ask these at any time, without a word about themselves. */
@@ -38,11 +41,12 @@ const ROUTES = [
 
 /** Makes the front. */
 export function createFront(options: FrontOptions): RequestListener {
-  const { api, pages, reporter, trustedProxies } = options;
+  const { api, pages, reporter, trustedProxies, hosts } = options;
   const guard = createGuard(options);
   const observe = createObserver(options);
 
   async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    requireHost(request, hosts);
     if (!PROBES.includes(path))
       await guard(() => ({
         address: clientAddress(request, trustedProxies),

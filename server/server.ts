@@ -9,6 +9,7 @@ import { formatShape } from '../lib/core/weights.js';
 import { describeScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { readFileShared } from '../lib/formats/files/read-file.js';
 import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
+import { type AllowedHosts, readHosts } from '../lib/http/hosts.js';
 import { listenAt } from '../lib/http/listen.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { createWebApp } from './app.js';
@@ -60,6 +61,8 @@ export interface ServeOptions extends AccessFiles, TlsFlags {
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxy: number;
   readonly logRequests?: boolean;
+  /** Names of this machine that others gave it, where the server is for this machine alone. */
+  readonly allowHost?: readonly string[];
   /** A folder of runs whose pages are served too. */
   readonly runs?: string;
 }
@@ -83,6 +86,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
   const samples = await gallery(options.samples);
   const access = await readAccess(options);
   const tls = await readTls(options);
+  const hosts = hostsOf(options, access);
   const metrics = createMetrics();
   let isRunning = false;
   const watched = { reporter, metrics, isRunning: () => isRunning };
@@ -111,7 +115,8 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
       rollback: () => store.rollback(),
       samples,
       isTls: tls !== undefined,
-      ...(runs === undefined ? {} : { runs: { pages: runs, isLoopback: isForThisMachine(options, access) } }),
+      ...(hosts === undefined ? {} : { hosts }),
+      ...(runs === undefined ? {} : { runs }),
     });
     const server = await listenAt(app, { ...options, ...secured });
     begun.push(server);
@@ -242,9 +247,23 @@ async function runPages(folder: string) {
   return openRunPages(resolve(folder));
 }
 
-/** Whether nobody but this machine is meant to ask: no proxy in front, and no secret that a foreign page would not know. */
-function isForThisMachine({ host, trustProxy }: ServeOptions, access: Access): boolean {
-  return access.isOpen && trustProxy === 0 && /^(localhost|127\.|::1$)/.test(host);
+/**
+ * The names that lead here, where nobody but this machine is meant to ask: no proxy in front, and no secret that a foreign
+ * page would not know.
+ *
+ * @throws {UsageError} where names are given to a server that answers to any
+ */
+function hostsOf(
+  { host, trustProxy, allowHost = [] }: ServeOptions,
+  access: Access,
+): AllowedHosts | undefined {
+  const hosts = readHosts(allowHost, '--allow-host');
+  const isForThisMachine = access.isOpen && trustProxy === 0 && /^(localhost$|127\.|::1$)/.test(host);
+  if (isForThisMachine) return hosts;
+  if (allowHost.length === 0) return undefined;
+  throw new UsageError(
+    '--allow-host is for a server of this machine alone; on a network, behind --trust-proxy, or with credentials it may be asked by any name.',
+  );
 }
 
 /** A package without its samples still serves; a directory that was asked for must be there. */

@@ -22,8 +22,6 @@ export interface RunPages {
 
 interface RunRouteOptions {
   readonly isTls: boolean;
-  /** Whether this machine alone is meant: whoever asks by another name than its own was led here by a foreign page. */
-  readonly isLoopback: boolean;
 }
 
 /** Script of the pages; `npm run build` copies it beside the compiled module. */
@@ -68,10 +66,8 @@ export async function openRunPages(folder: string): Promise<RunPages> {
     };
   return {
     renderProblem,
-    addTo(app, { isTls, isLoopback }) {
-      const addresses = ['/runs', '/live'];
-      app.use(addresses, pageHeaders({ isTls }));
-      if (isLoopback) app.use(addresses, loopbackOnly);
+    addTo(app, { isTls }) {
+      app.use(['/runs', '/live'], pageHeaders({ isTls }));
       route(app, '/runs', { get: [page(async () => list.view, true)] });
       route(app, '/runs/*path', { get: [page(viewOf, false)] });
       route(app, '/live/events', {
@@ -89,18 +85,3 @@ export async function openRunPages(folder: string): Promise<RunPages> {
     },
   };
 }
-
-/**
- * A page of another site whose name is made to point to this machine could read everything here as its own (DNS
- * rebinding); its browser still names that site.
- */
-const loopbackOnly: RequestHandler = (request, _response, next) => {
-  const host = request.get('Host') ?? '';
-  const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : host;
-  if (!/^(localhost|127\.0\.0\.1|\[::1\])$/.test(name))
-    throw new HttpProblem(
-      403,
-      `Ask for localhost or 127.0.0.1, not for ${host}: these pages are for this machine alone.`,
-    );
-  next();
-};

@@ -213,7 +213,7 @@ test('a server shows the runs behind its own access rules', async (t) => {
   const pages = await openRunPages(folder);
   const app = await serveApp({
     access: await readAccess({ tokenFile }),
-    runs: { pages, isLoopback: false },
+    runs: pages,
   });
   t.after(async () => {
     pages.close();

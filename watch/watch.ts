@@ -8,6 +8,7 @@ import { exists } from '../lib/formats/files/read-file.js';
 import { findVolume } from '../lib/formats/runs/find-run.js';
 import { RUNS, volumePaths } from '../lib/formats/volume.js';
 import { answerProblems, notFound, route } from '../lib/http/answers.js';
+import { requireHost } from '../lib/http/hosts.js';
 import { listenAt } from '../lib/http/listen.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { openRunPages, type RunPages } from './routes.js';
@@ -62,7 +63,11 @@ export function createWatchApp(
 ): Express {
   const app = express();
   app.disable('x-powered-by').set('query parser', 'simple');
-  pages.addTo(app, { isTls: false, isLoopback: true });
+  app.use((request, _response, next) => {
+    requireHost(request, { names: [] });
+    next();
+  });
+  pages.addTo(app, { isTls: false });
   route(app, '/', { get: [(_request, response) => response.redirect(first)] });
   app.use(notFound);
   app.use(answerProblems(reporter, pages.renderProblem));
