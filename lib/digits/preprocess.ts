@@ -77,15 +77,26 @@ const LEAST_CONTRAST = 0.06;
 const CENTRED_WITHIN = 1;
 
 /** Makes the model's inputs of a picture. */
-export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): Prepared {
+export function prepare(image: RgbaImage, options: PrepareOptions): Prepared {
+  for (const steps = preparing(image, options); ; ) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same in steps of a few milliseconds each, for those who have other things to do in between. */
+export function* preparing(image: RgbaImage, { shape, subject }: PrepareOptions): Generator<void, Prepared> {
   const [height, width, channels] = shape;
   const size = { width, height };
   const planes = flattenColours(image);
+  yield;
   if (subject === 'picture' || channels !== 1) return prepareWhole(planes, { size, channels });
   const blank = isEven(planes, LEAST_CONTRAST);
   const grey = inkyGrey(planes);
+  yield;
   if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
   const picture = evenLight(grey);
+  yield;
   const lit: readonly PictureStep[] = [
     { name: 'grey', image: () => grey },
     { name: 'even light, bright ink', image: () => clamped(picture) },
@@ -95,14 +106,20 @@ export function prepare(image: RgbaImage, { shape, subject }: PrepareOptions): P
     return { blank, stages: lit, parts: [[alone(only)]] };
   }
   const found = findInk(picture);
+  yield;
   const stages: readonly PictureStep[] = [...lit, { name: 'ink alone', image: () => found.ink }];
   const isOneSign = image.width <= size.width && image.height <= size.height;
   const whole = isOneSign ? asOneSign(found.pieces) : undefined;
   const lines = isOneSign ? (whole ? [[whole]] : []) : findSigns(found.pieces, found.ink);
   if (lines.length === 0) return { blank: true, stages, parts: [[nothing(size, image)]] };
-  const parts = lines.flatMap((signs, at) =>
-    signs.map((sign) => readings({ found, sign, line: at + 1, size, isOneSign })),
-  );
+  yield;
+  const parts: (readonly Reading[])[] = [];
+  for (const [at, signs] of lines.entries()) {
+    for (const sign of signs) {
+      parts.push(readings({ found, sign, line: at + 1, size, isOneSign }));
+      yield;
+    }
+  }
   return { blank, stages, parts };
 }
 

@@ -6,10 +6,11 @@ import {
   type InputShape,
   type ModelInput,
   type PictureStep,
-  prepare,
+  preparing,
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem, PredictorUnavailableError } from '../../lib/http/problems.js';
+import { inSteps } from '../../lib/system/in-steps.js';
 import { requireClasses } from '../api/model-rows.js';
 import { withoutNoise } from '../codecs/answers.js';
 import { sharesOfLogits } from '../models/answer-words.js';
@@ -77,7 +78,9 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
       'The model takes no pictures: give it numbers, on the page or with :predict or /infer.',
     );
   const given = await pictureDecoder.decodeImage(bytes);
-  const { blank, stages, parts } = prepare(given, { shape: inputShape, subject: subjectOf(card) });
+  const { blank, stages, parts } = await inSteps(
+    preparing(given, { shape: inputShape, subject: subjectOf(card) }),
+  );
   const [nothing] = blank ? (parts[0]?.[0]?.candidates ?? []) : [];
   if (nothing !== undefined) {
     const answer = { prediction: null, probabilities: [], digits: [] };
