@@ -123,6 +123,19 @@ describe('room for bodies', () => {
     assert.ok(bytes.every((byte, at) => byte === at % 251));
   });
 
+  it('leaves a fifth of it to small bodies', () => {
+    const room = createRoom(1_000_000);
+    const large = Array.from({ length: 20 }, () => {
+      const held = room.hold();
+      for (let parts = 0; parts < 5; parts++) if (!held.add(Buffer.alloc(50_000))) break;
+      return held.length;
+    });
+    const held = large.reduce((sum, each) => sum + each, 0);
+    assert.ok(held > 700_000 && held <= 1_000_000, `${held}`);
+    const beyond = large.reduce((sum, each) => sum + Math.max(0, each - 65_536), 0);
+    assert.ok(beyond > 0 && beyond <= 800_000, `${beyond}`);
+  });
+
   it('counts all that is held, and what is released no more', () => {
     const room = createRoom(10);
     const [one, other] = [room.hold(), room.hold()];

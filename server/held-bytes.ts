@@ -16,7 +16,10 @@ interface Room {
   hold(): HeldBytes;
 }
 
-const SMALLEST_BYTES = 65_536;
+/** A small body: more than a prediction of a few examples or a drawing takes. */
+export const SMALL_BYTES = 65_536;
+/** Large bodies leave the rest of the room to small ones, which nobody keeps out by holding many large ones. */
+const LARGE_SHARE = 0.8;
 
 /**
  * Makes room. Parts are copied into one array that grows: a list of them would cost a hundred bytes for each part of one
@@ -33,13 +36,14 @@ export function createRoom(maxHeldBytes: number): Room {
           return length;
         },
         add(chunk) {
-          if (heldBytes + chunk.length > maxHeldBytes) return false;
-          heldBytes += chunk.length;
           const end = length + chunk.length;
+          const room = end > SMALL_BYTES ? LARGE_SHARE * maxHeldBytes : maxHeldBytes;
+          if (heldBytes + chunk.length > room) return false;
+          heldBytes += chunk.length;
           if (length === 0) target = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
           else {
             if (end > target.length) {
-              const grown = Buffer.allocUnsafeSlow(Math.max(SMALLEST_BYTES, 2 * end));
+              const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BYTES, 2 * end));
               target.copy(grown, 0, 0, length);
               target = grown;
             }

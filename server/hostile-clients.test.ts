@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { randomStream } from '../lib/core/random.js';
 import { memoryMb } from '../test/processes.js';
 import { digitPng } from './testing/segment-digits.js';
-import { type ServedApp, serveApp } from './testing/served-app.js';
+import { type ServedApp, serveApp, upload } from './testing/served-app.js';
 
 /** A connection, and all that comes back on it until it ends. */
 function open(url: string, options: { readonly allowHalfOpen?: boolean } = {}) {
@@ -55,6 +55,103 @@ describe('hostile clients', () => {
     }
   });
 
+  it('who send bodies without end get 413 while they still send, and are then let go', async () => {
+    const strict = await serveApp({ limits: { maxBodyBytes: 200_000, maxFileBytes: 50_000 } });
+    const part = `8000\r\n${'0'.repeat(0x8000)}\r\n`;
+    const form = 'Content-Type: multipart/form-data; boundary=b\r\nAccept: application/json\r\n';
+    const file = '--b\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n';
+    const asChunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+    const cases: readonly (readonly [path: string, headers: string, beginning: string])[] = [
+      ['/v1/models/model:predict', '', asChunk('{"instances":[')],
+      ['/v2/models/model/infer', '', asChunk('{"inputs":[')],
+      ['/upload', form, asChunk(file)],
+      // Without even the beginning of a part.
+      ['/upload', form, ''],
+      ['/predict', form, asChunk(file)],
+    ];
+    try {
+      await Promise.all(
+        cases.map(async ([path, headers, beginning]) => {
+          const { socket, ended } = open(strict.url);
+          socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${headers}\r\n`);
+          const send = () => {
+            if (!socket.destroyed) socket.write(part, () => setImmediate(send));
+          };
+          socket.write(beginning, send);
+          const answer = await ended;
+          assert.match(answer, /^HTTP\/1\.1 413 [\s\S]*"error":"The (body|file) is too large/, path);
+        }),
+      );
+      await isWell(strict);
+    } finally {
+      await strict.close();
+    }
+  });
+
+  it('who hold many large bodies half sent leave room for small ones', async () => {
+    const narrow = await serveApp({ limits: { maxHeldBytes: 1_000_000 } });
+    const png = await digitPng(7);
+    const part = '--b\r\nContent-Disposition: form-data; name="file"; filename="7.png"\r\n\r\n';
+    const length = 'Content-Length: 900000\r\n';
+    const heads = [
+      `POST /v1/models/model:predict HTTP/1.1\r\nHost: x\r\n${length}\r\n`,
+      `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n${length}\r\n${part}`,
+    ];
+    const slow = heads.flatMap((head) =>
+      Array.from({ length: 8 }, () => {
+        const { socket } = open(narrow.url);
+        return new Promise<Socket>((resolve) =>
+          socket.write(head + ' '.repeat(400_000), () => resolve(socket)),
+        );
+      }),
+    );
+    const sockets = await Promise.all(slow);
+    try {
+      for (let round = 0; round < 10; round++) {
+        await isWell(narrow);
+        assert.equal((await upload(narrow.url, png)).status, 200);
+      }
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await narrow.close();
+    }
+  });
+
+  it('who ask by several names get 400, and by a foreign one 403 where this machine alone is meant', async () => {
+    const alone = await serveApp({ hosts: { names: ['box.example.org'], flag: '--allow-host' } });
+    const statusOf = async (url: string, ...hosts: readonly string[]) => {
+      const { socket, ended } = open(url, { allowHalfOpen: true });
+      socket.end(`GET /healthz HTTP/1.1\r\n${hosts.map((host) => `Host: ${host}\r\n`).join('')}\r\n`);
+      return /^HTTP\/1\.1 (\d+)[\s\S]*?(?:"error":"(.*?)"|$)/.exec(await ended)?.slice(1);
+    };
+    try {
+      for (const host of [
+        'localhost',
+        'LOCALHOST:80',
+        '127.0.0.1:5000',
+        '[::1]:5000',
+        'a.localhost',
+        'box.example.org',
+      ])
+        assert.deepEqual(await statusOf(alone.url, host), ['200', undefined], host);
+      for (const host of ['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:5000']) {
+        const name = host.replace(':5000', '');
+        assert.deepEqual(await statusOf(alone.url, host), [
+          '403',
+          `Ask for localhost or 127.0.0.1, not for ${host}: this server is for this machine alone (--allow-host ${name} allows it).`,
+        ]);
+      }
+      for (const { url } of [alone, app])
+        assert.deepEqual(await statusOf(url, 'localhost', 'evil.example'), [
+          '400',
+          'Expected one Host header, found 2.',
+        ]);
+      assert.deepEqual(await statusOf(app.url, 'evil.example'), ['200', undefined]);
+    } finally {
+      await alone.close();
+    }
+  });
+
   it('who close their side after a whole request get their answer, and are then let go', async () => {
     const png = await digitPng(7);
     const form = Buffer.concat([
@@ -63,12 +160,12 @@ describe('hostile clients', () => {
       Buffer.from('\r\n--b--\r\n'),
     ]).toString('latin1');
     const multipart = 'Content-Type: multipart/form-data; boundary=b\r\nAccept: application/json\r\n';
-    const upload = `POST /upload HTTP/1.1\r\nHost: x\r\n${multipart}Content-Length: ${form.length}\r\n\r\n${form}`;
+    const uploading = `POST /upload HTTP/1.1\r\nHost: x\r\n${multipart}Content-Length: ${form.length}\r\n\r\n${form}`;
     const predict = post('/v1/models/model:predict', IMAGE);
     const cases: readonly (readonly [string, RegExp])[] = [
       [predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
       ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1\.1 200 .*<\/html>/s],
-      [upload, /^HTTP\/1\.1 200 .*\{"prediction":7/s],
+      [uploading, /^HTTP\/1\.1 200 .*\{"prediction":7/s],
       [predict + predict, /^HTTP\/1\.1 200 .*\{"predictions":\[\[.*HTTP\/1\.1 200 .*\{"predictions":\[\[/s],
     ];
     const received = await Promise.all(

@@ -79,10 +79,11 @@ type ProblemPage = (problem: HttpProblem, request: Request) => string;
 
 /** Answers every failure. Failures of the server itself are reported with the id of their request. */
 export function answerProblems(reporter: Reporter, toPage: ProblemPage): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
-    // The client has gone, or the answer has begun: all that is left is to close.
-    if (response.headersSent || response.destroyed) return next(error);
+  // Express knows by the number of parameters that this is for failures.
+  return (error: unknown, request, response, _next) => {
     const { problem, answer } = explain(reporter, error, { path: request.path, response });
+    // The client has gone, or the answer has begun: all that is left is to close.
+    if (response.headersSent || response.destroyed) return void response.destroy();
     response.status(problem.status).set(problem.headers).set('Cache-Control', 'no-store').vary('Accept');
     if (wantsHtml(request)) response.type('html').send(toPage(problem, request));
     else response.json(answer);

@@ -1,5 +1,5 @@
 /** Listens for connections with timeouts, and stops without cutting off who is being answered. */
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { UsageError } from '../core/errors.js';
@@ -45,6 +45,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_INTERVAL_MS = 2_000;
+/** Who goes on sending after the answer has time to read it. */
+const LINGER_MS = 2_000;
 /** Running requests may finish for this long: less than the program's own grace, and than Kubernetes' 30 s. */
 const DRAIN_MS = 4_000;
 const DRAIN_CHECK_INTERVAL_MS = 50;
@@ -60,10 +62,14 @@ export async function listenAt(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_INTERVAL_MS, headersTimeoutMs),
   };
+  const listener: RequestListener = (request, response) => {
+    response.once('finish', () => linger(request));
+    app(request, response);
+  };
   const server =
     tls === undefined
-      ? withHalfOpen(createServer(timeouts, app))
-      : createTlsServer({ ...timeouts, ...asSecure(tls), handshakeTimeout: headersTimeoutMs }, app);
+      ? withHalfOpen(createServer(timeouts, listener))
+      : createTlsServer({ ...timeouts, ...asSecure(tls), handshakeTimeout: headersTimeoutMs }, listener);
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
@@ -89,6 +95,18 @@ function asSecure({ cert, key }: TlsFiles) {
  */
 function withHalfOpen(server: Server): Server {
   return Object.assign(server, { httpAllowHalfOpen: true });
+}
+
+/**
+ * Ends a connection whose request was answered before it was whole, and goes on. To close it at once would have the answer
+ * thrown away unread, since more has arrived than was read (RFC 9112, 9.6).
+ */
+function linger(request: IncomingMessage): void {
+  if (request.complete) return;
+  const late = setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, LINGER_MS);
+  request.once('close', () => clearTimeout(late));
 }
 
 async function drain(server: Server, sockets: ReadonlySet<Socket>): Promise<void> {

@@ -1,6 +1,7 @@
 /** The bodies of API requests, read without a framework and within bounds. */
 import type { IncomingMessage } from 'node:http';
 import { HttpProblem } from '../../lib/http/problems.js';
+import { readInTurns } from '../body-turns.js';
 import { createRoom, type HeldBytes } from '../held-bytes.js';
 
 /** Bounds on the bodies of API requests. */
@@ -52,10 +53,10 @@ function collect(request: IncomingMessage, held: HeldBytes, maxBodyBytes: number
       held.release();
       reject(problem);
     };
-    request.on('data', (chunk: Buffer) => {
+    readInTurns(request, (part) => {
       if (isSettled) return;
-      if (held.length + chunk.length > maxBodyBytes) refuse(tooLarge(maxBodyBytes));
-      else if (!held.add(chunk)) refuse(tooMuch());
+      if (held.length + part.length > maxBodyBytes) refuse(tooLarge(maxBodyBytes));
+      else if (!held.add(part)) refuse(tooMuch());
     });
     request.once('end', () => {
       if (isSettled) return;
@@ -66,17 +67,12 @@ function collect(request: IncomingMessage, held: HeldBytes, maxBodyBytes: number
   });
 }
 
-// The rest of a refused body is not read: the connection ends with the answer.
-const CLOSE = { Connection: 'close' } as const;
-
 function tooLarge(maxBodyBytes: number): HttpProblem {
-  return new HttpProblem(413, `The body is too large: at most ${maxBodyBytes / 1e6} MB are accepted.`, {
-    headers: CLOSE,
-  });
+  return new HttpProblem(413, `The body is too large: at most ${maxBodyBytes / 1e6} MB are accepted.`);
 }
 
 function tooMuch(): HttpProblem {
   return new HttpProblem(503, 'Too many requests at the moment; try again in a second.', {
-    headers: { ...CLOSE, 'Retry-After': '1' },
+    headers: { 'Retry-After': '1' },
   });
 }

@@ -1,9 +1,11 @@
 /** Takes one uploaded image, or a form of an example or a file of many, into memory, within limits that are decided before any handler runs. */
+import type { Writable } from 'node:stream';
 import type { Request, RequestHandler, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import { messageOf } from '../../lib/core/errors.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
+import { readInTurns } from '../body-turns.js';
 import { createRoom } from '../held-bytes.js';
 import { pictureDecoder } from './decode-apart.js';
 
@@ -35,7 +37,7 @@ export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
 const LARGE_PIXELS = 65_536;
 const LARGE_RUNNING = 2;
 
-/** A declared length of this many times the limit is refused without reading it to its end. */
+/** A form of this many times the limit is refused without reading it to its end, as its declared length or on the way. */
 const HOPELESS_FACTOR = 8;
 const RETRY_AFTER_SECONDS = '1';
 /** Bounds on the parts of a form. */
@@ -78,18 +80,34 @@ export function createUploads(limits: UploadLimits): Uploads {
   const small = createSlots(maxRunning, { waiting: maxWaiting });
   const large = createSlots(Math.min(LARGE_RUNNING, maxRunning), { waiting: maxWaiting });
   const storage = createBoundedMemory(maxHeldBytes);
-  const receive = (parts: PartLimits) =>
-    multer({ storage, limits: { ...parts, fileSize: maxFileBytes, headerPairs: 20, fieldNestingDepth: 0 } });
-  const parsing = (parse: RequestHandler): readonly RequestHandler[] => [
+  const receive = (parts: PartLimits) => {
+    // The types of multer do not know `streamHandler`.
+    const options: multer.Options & { readonly streamHandler: typeof feed } = {
+      storage,
+      streamHandler: feed,
+      limits: { ...parts, fileSize: maxFileBytes, headerPairs: 20, fieldNestingDepth: 0 },
+    };
+    return multer(options);
+  };
+  const parsing =
+    (parse: RequestHandler): RequestHandler =>
     (request, response, next) => {
-      refuseByHeaders(request, response, maxFileBytes);
-      next();
-    },
-    (request, response, next) =>
+      refuseByHeaders(request, maxFileBytes);
+      let isSettled = false;
+      const settle = (problem?: unknown) => {
+        if (!isSettled) next(problem);
+        isSettled = true;
+      };
+      // The parser tells what is wrong with a form at its end, which may never come.
+      let length = 0;
+      request.on('data', (part: Buffer) => {
+        length += part.length;
+        if (length > maxFileBytes * HOPELESS_FACTOR) settle(tooLarge(maxFileBytes));
+      });
       parse(request, response, (error: unknown) =>
-        next(error === undefined ? undefined : uploadProblem(error, maxFileBytes)),
-      ),
-  ];
+        settle(error === undefined ? undefined : uploadProblem(error, maxFileBytes)),
+      );
+    };
 
   /** Waits for the turn of some pictures. False where the client has gone meanwhile. */
   async function takeTurn(pictures: readonly Uint8Array[], response: Response): Promise<boolean> {
@@ -111,14 +129,14 @@ export function createUploads(limits: UploadLimits): Uploads {
 
   return {
     image: [
-      ...parsing(receive(IMAGE_LIMITS).single(FILE_FIELD)),
+      parsing(receive(IMAGE_LIMITS).single(FILE_FIELD)),
       async ({ file }, response, next) => {
         if (file === undefined) throw noFile();
         if (await takeTurn([file.buffer], response)) next();
       },
     ],
     form: [
-      ...parsing(receive(FORM_LIMITS).any()),
+      parsing(receive(FORM_LIMITS).any()),
       async (request, response, next) => {
         const files = filesOf(request);
         const odd = files.find(({ fieldname }) => !isOurs(fieldname));
@@ -161,6 +179,7 @@ function createBoundedMemory(maxHeldBytes: number): StorageEngine {
         drop();
         done(tooMany());
       });
+      stream.once('limit', () => held.release());
       stream.on('end', () => {
         if (!isOver) done(null, { buffer: held.bytes(), size: held.length });
       });
@@ -169,8 +188,22 @@ function createBoundedMemory(maxHeldBytes: number): StorageEngine {
   };
 }
 
+/** Gives a form to its parser. */
+function feed(request: Request, parser: Writable): void {
+  readInTurns(request, (part) => {
+    // Where the form has been given up, the rest of it goes by.
+    if (parser.writableNeedDrain) return undefined;
+    let takesMore = true;
+    const taken = new Promise<void>((resolve) => {
+      takesMore = parser.write(part, () => resolve());
+    });
+    return takesMore ? undefined : taken;
+  });
+  request.once('end', () => parser.end());
+}
+
 /** What can be told from the headers is told before the body is read. */
-function refuseByHeaders(request: Request, response: Response, maxFileBytes: number): void {
+function refuseByHeaders(request: Request, maxFileBytes: number): void {
   const type = request.headers['content-type'];
   if (type === undefined) throw noFile();
   if (!/^multipart\/form-data\b/i.test(type)) {
@@ -179,10 +212,8 @@ function refuseByHeaders(request: Request, response: Response, maxFileBytes: num
       `Expected multipart/form-data with an image in the field "${FILE_FIELD}", found ${type.split(';')[0]}.`,
     );
   }
-  if (Number(request.headers['content-length'] ?? 0) > maxFileBytes * HOPELESS_FACTOR) {
-    response.set('Connection', 'close');
+  if (Number(request.headers['content-length'] ?? 0) > maxFileBytes * HOPELESS_FACTOR)
     throw tooLarge(maxFileBytes);
-  }
 }
 
 function noFile(): HttpProblem {
