@@ -7,9 +7,9 @@ import { pacedLoad } from './paced-load.js';
 /** What is sent, how long, and how fast. */
 export interface LoadOptions {
   readonly url: string;
-  /** The body of every request: bytes, which autocannon's own command line would read as text. */
-  readonly file: string;
-  readonly type: string;
+  /** The body of every request: bytes, which autocannon's own command line would read as text. Without one they are GETs. */
+  readonly file?: string;
+  readonly type?: string | undefined;
   readonly connections: number;
   readonly seconds: number;
   /** Requests a second, evenly; as many as the server answers where nothing stands here. */
@@ -24,12 +24,18 @@ type Autocannon = (options: Readonly<Record<string, unknown>>) => Promise<object
 
 if (isMain(import.meta.url)) {
   const { url, file, type, connections, seconds, rate } = JSON.parse(process.argv[2] ?? '{}') as LoadOptions;
-  const body = readFileSync(file);
-  const headers = { 'Content-Type': type, Accept: 'application/json' };
+  const asked =
+    file === undefined
+      ? { method: 'GET', headers: { Accept: 'application/json' } }
+      : {
+          method: 'POST',
+          headers: { Accept: 'application/json', ...(type === undefined ? {} : { 'Content-Type': type }) },
+          body: readFileSync(file),
+        };
   const result =
     rate === undefined
-      ? await asFastAsPossible({ url, connections, duration: seconds, method: 'POST', body, headers })
-      : await pacedLoad({ url, body, headers, connections, seconds, rate, warmUpSeconds: WARM_UP_SECONDS });
+      ? await asFastAsPossible({ url, connections, duration: seconds, ...asked })
+      : await pacedLoad({ url, ...asked, connections, seconds, rate, warmUpSeconds: WARM_UP_SECONDS });
   process.stdout.write(JSON.stringify(result));
 }
 

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pacedLoad } from './paced-load.js';
 
-const LOAD = { body: Buffer.from('x'), headers: {}, connections: 4, seconds: 0.1, rate: 200 };
+const LOAD = { method: 'POST', body: Buffer.from('x'), headers: {}, connections: 4, seconds: 0.1, rate: 200 };
 
 async function serve(t: TestContext, listener: RequestListener): Promise<string> {
   const server = createServer(listener);

@@ -10,7 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What is sent, how long, and how fast. */
 interface PacedLoad {
   readonly url: string;
-  readonly body: Uint8Array;
+  readonly method: string;
+  readonly body?: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
@@ -46,7 +47,7 @@ export async function pacedLoad({
   const dueAt = (index: number) => startedAt + (index * 1000) / rate;
   const send = async (index: number) => {
     try {
-      const status = await post(agent, load);
+      const status = await ask(agent, load);
       const ms = performance.now() - dueAt(index);
       if (index >= uncounted) microseconds.record(Math.max(1, Math.round(ms * 1000)));
       if (status < 200 || status > 299) non2xx++;
@@ -69,9 +70,11 @@ export async function pacedLoad({
   };
 }
 
-function post(agent: Agent, { url, body, headers }: Pick<PacedLoad, 'url' | 'body' | 'headers'>) {
+type Asked = Pick<PacedLoad, 'url' | 'method' | 'body' | 'headers'>;
+
+function ask(agent: Agent, { url, method, body, headers }: Asked) {
   return new Promise<number>((resolve, reject) => {
-    const sent = request(url, { agent, method: 'POST', headers }, (response) => {
+    const sent = request(url, { agent, method, headers }, (response) => {
       response.once('end', () => resolve(response.statusCode ?? 0)).once('error', reject);
       response.resume();
     });

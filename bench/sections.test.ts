@@ -124,7 +124,9 @@ test('a table of attacks tells what honest clients met: the median of each round
     uploadP99Ms: p99 * 2,
     probeP99Ms: p99 / 2,
     errors,
-    attacksPerSecond: p99 * 1000,
+    answers: { 413: p99, 503: 1_000 },
+    before: { heapBytes: 20e6, residentBytes: 200e6 },
+    after: { heapBytes: p99 * 1e6, residentBytes: 250e6 },
     peakBytes: 300e6,
   });
   const { rows } = attackTable({
@@ -132,8 +134,14 @@ test('a table of attacks tells what honest clients met: the median of each round
     bombs: [figures(30, 0), figures(20, 2), figures(90, 0)],
   });
   assert.deepEqual(rows, [
-    ['none', '10.0 ms', '20.0 ms', '5.0 ms', '0', '10,000', '300.0 MB'],
-    ['bombs', '30.0 ms', '60.0 ms', '15.0 ms', '2', '30,000', '300.0 MB'],
+    [
+      ...['none', '10.0 ms', '20.0 ms', '5.0 ms', '0', '503: 1,000, 413: 10'],
+      ...['20.0 MB → 10.0 MB', '200.0 MB → 250.0 MB', '300.0 MB'],
+    ],
+    [
+      ...['bombs', '30.0 ms', '60.0 ms', '15.0 ms', '2', '503: 3,000, 413: 140'],
+      ...['20.0 MB → 30.0 MB', '200.0 MB → 250.0 MB', '300.0 MB'],
+    ],
   ]);
 });
 

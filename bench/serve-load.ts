@@ -13,6 +13,7 @@ import { initialWeights } from '../lib/model/parameters.js';
 import { digitPng } from '../server/testing/segment-digits.js';
 import type { LoadOptions } from './load.js';
 import { sampleProcess } from './measure.js';
+import type { KeptMemory } from './memory-probe.js';
 import { program } from './section.js';
 
 export const CONNECTIONS = 32;
@@ -22,9 +23,9 @@ const TICK_MS = 10;
 /** What is sent, to which address. */
 export interface Load {
   readonly path: string;
-  /** The file with the body of every request. */
-  readonly body: string;
-  readonly type: string;
+  /** The file with the body of every request; without one they are GETs. */
+  readonly body?: string;
+  readonly type?: string;
 }
 
 /** The command line of `fedbatch serve` for `model`, without the interpreter. */
@@ -36,26 +37,36 @@ export const serveArguments = (model: string): readonly string[] => [
 /** A server that listens. */
 export interface RunningServer {
   readonly url: string;
+  /** Where it answers gRPC; empty where it does not. */
+  readonly grpcAddress: string;
   /** Processor time so far, in milliseconds. */
   readonly cpuMs: () => number;
   /** Resident memory in bytes: now, and the most so far. */
   readonly memory: () => { readonly now: number; readonly peak: number };
+  /** What it keeps once its garbage is collected; only of a server that runs with `PROBED`. */
+  readonly kept: () => Promise<KeptMemory>;
 }
+
+/** Arguments of the interpreter, for a server that is asked what memory it keeps. */
+export const PROBED: readonly string[] = ['--expose-gc', '--import', program('bench/memory-probe')];
 
 /** Starts a server, lends it, ends it. */
 export async function withServer<T>(
   { command, args }: { readonly command: string; readonly args: readonly string[] },
   use: (server: RunningServer) => Promise<T>,
 ): Promise<T> {
+  const isProbed = PROBED.every((each) => args.includes(each));
   const server = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'ignore', ...(isProbed ? (['ipc'] as const) : [])],
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
   });
   try {
+    const isGrpc = args.includes('--grpc-port');
     return await use({
-      url: await listening(server),
+      ...(await listening(server, isGrpc)),
       cpuMs: () => cpuMs(server),
       memory: () => ({ now: memoryOf(server, 'VmRSS'), peak: memoryOf(server, 'VmHWM') }),
+      kept: () => keptBy(server),
     });
   } finally {
     const ended = new Promise((resolve) => server.once('close', resolve));
@@ -65,10 +76,13 @@ export async function withServer<T>(
 }
 
 /** Writes the default CNN, untrained. */
-export async function writeModel(directory: string): Promise<string> {
-  const path = join(directory, 'cnn.h5');
+export async function writeModel(
+  directory: string,
+  { name = 'cnn.h5', seed = 1 }: { readonly name?: string; readonly seed?: number } = {},
+): Promise<string> {
+  const path = join(directory, name);
   const description = describeModel('cnn', { inputShape: [28, 28, 1], outputs: 10 });
-  const weights = initialWeights(description, 1);
+  const weights = initialWeights(description, seed);
   await writeKerasFile(path, { modelConfig: kerasConfig(description), kerasVersion: '2.2.4-tf', weights });
   return path;
 }
@@ -107,13 +121,26 @@ export async function writeBodies(directory: string): Promise<readonly [predict:
   ];
 }
 
-async function listening(server: ChildProcess): Promise<string> {
+async function listening(
+  server: ChildProcess,
+  isGrpc: boolean,
+): Promise<Pick<RunningServer, 'url' | 'grpcAddress'>> {
   if (server.stdout === null) throw new Error('the server has no output');
+  let [url, grpcAddress] = ['', ''];
   for await (const line of createInterface(server.stdout)) {
-    const url = /^Listening on (http:\S+)$/.exec(line)?.[1];
-    if (url !== undefined) return url;
+    url = /^Listening on (http:\S+)$/.exec(line)?.[1] ?? url;
+    grpcAddress = /^Listening for gRPC on (\S+)$/.exec(line)?.[1] ?? grpcAddress;
+    if (url !== '' && (!isGrpc || grpcAddress !== '')) return { url, grpcAddress };
   }
   throw new Error('the server did not come up');
+}
+
+function keptBy(server: ChildProcess): Promise<KeptMemory> {
+  return new Promise((resolve, reject) => {
+    server.once('message', (kept) => resolve(kept as KeptMemory));
+    server.once('close', () => reject(new Error('the server ended')));
+    server.send('collect');
+  });
 }
 
 /** Processor time of a process so far: fields 14 and 15 of its stat, after the name in brackets. */
@@ -144,7 +171,12 @@ interface Pace {
 
 /** Sends a load, whatever is answered. */
 export async function sendLoad(url: string, { path, body, type }: Load, pace: Pace) {
-  const options: LoadOptions = { url: url + path, file: body, type, ...pace };
+  const options: LoadOptions = {
+    url: url + path,
+    ...(body === undefined ? {} : { file: body }),
+    type,
+    ...pace,
+  };
   const { stdout } = await sampleProcess(process.execPath, [program('bench/load'), JSON.stringify(options)]);
   return loadSchema.parse(JSON.parse(stdout));
 }
