@@ -1,6 +1,6 @@
 /** Bodies as they come: small ones at once, large ones in turns, so that many who send much at once do not keep the event loop from everybody else. */
 import type { IncomingMessage } from 'node:http';
-import { SMALL_BYTES } from './held-bytes.js';
+import { SMALL_BODY_BYTES } from './held-bytes.js';
 
 /** Parts of large bodies, of at most 64 KB, that are read in one round of the event loop: a millisecond or two of its time. */
 const PARTS_A_ROUND = 8;
@@ -25,9 +25,9 @@ export function readInTurns(
   request.on('data', (part: Buffer) => {
     length += part.length;
     const taken = take(part);
-    if (taken === undefined && length <= SMALL_BYTES) return;
+    if (taken === undefined && length <= SMALL_BODY_BYTES) return;
     request.pause();
-    const isSmall = length <= SMALL_BYTES;
+    const isSmall = length <= SMALL_BODY_BYTES;
     void (taken ?? Promise.resolve()).then(() => (isSmall ? request.resume() : wait()));
   });
 }

@@ -17,7 +17,7 @@ interface Room {
 }
 
 /** A small body: more than a prediction of a few examples or a drawing takes. */
-export const SMALL_BYTES = 65_536;
+export const SMALL_BODY_BYTES = 65_536;
 /** Large bodies leave the rest of the room to small ones, which nobody keeps out by holding many large ones. */
 const LARGE_SHARE = 0.8;
 
@@ -37,13 +37,13 @@ export function createRoom(maxHeldBytes: number): Room {
         },
         add(chunk) {
           const end = length + chunk.length;
-          const room = end > SMALL_BYTES ? LARGE_SHARE * maxHeldBytes : maxHeldBytes;
+          const room = end > SMALL_BODY_BYTES ? LARGE_SHARE * maxHeldBytes : maxHeldBytes;
           if (heldBytes + chunk.length > room) return false;
           heldBytes += chunk.length;
           if (length === 0) target = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
           else {
             if (end > target.length) {
-              const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BYTES, 2 * end));
+              const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BODY_BYTES, 2 * end));
               target.copy(grown, 0, 0, length);
               target = grown;
             }
