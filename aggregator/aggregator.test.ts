@@ -324,6 +324,23 @@ describe('fedbatch aggregate', () => {
       await fails(3, /expected one round .*--round.* 4 in .*2\.h5/, '--dir', directory, '--out', saveFile);
     });
 
+    it('but not where what is named tells which of them are meant', async () => {
+      await putClients(0, 1);
+      await put('2.h5', facts(2, { round: 4, parent: 'c'.repeat(64) }));
+      for (const told of [
+        ['--parent', parent],
+        ['--round', '1'],
+      ]) {
+        const { exitCode, result } = await runHere(...told);
+        assert.equal(exitCode, 0);
+        assert.deepEqual(
+          [result?.updates, result?.rejected.map(({ file }) => file)],
+          [2, [join(directory, '2.h5')]],
+        );
+        await assertMean(0, 1);
+      }
+    });
+
     it('when they differ in architecture and no parent is named', async () => {
       await putClients(0);
       const weights = weightsOf(1).map((array) => ({ ...array, name: array.name.replace('dense', 'other') }));

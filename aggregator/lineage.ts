@@ -13,7 +13,8 @@ type ToldLineage = { readonly [K in keyof Lineage]: Lineage[K] | undefined };
 const NAMED_FILES = 3;
 
 /**
- * Completes what the user told by what the updates say. Which of them is right is never guessed by majority.
+ * Completes what the user told by what the updates say: those that agree with what is told, since the others will be
+ * rejected. Which of them is right is never guessed by majority.
  *
  * @throws {DataError} naming who says what, when they disagree about something that the user did not tell.
  */
@@ -21,7 +22,8 @@ export function agreeOnLineage(candidates: readonly UpdateCandidate[], told: Tol
   const agree = <K extends keyof Lineage>(fact: K, option: string, fallback: Lineage[K]): Lineage[K] => {
     const opinions = new Map<Lineage[K], string[]>();
     for (const { file, facts } of candidates) {
-      if (facts) opinions.set(facts[fact], [...(opinions.get(facts[fact]) ?? []), file]);
+      if (facts && agreesWith(told, facts))
+        opinions.set(facts[fact], [...(opinions.get(facts[fact]) ?? []), file]);
     }
     if (opinions.size <= 1) return [...opinions.keys()][0] ?? fallback;
     const found = [...opinions].map(([value, files]) => `${value} in ${listFiles(files)}`).join('; ');
@@ -35,6 +37,10 @@ export function agreeOnLineage(candidates: readonly UpdateCandidate[], told: Tol
     parent: told.parent ?? agree('parent', '--parent', ''),
     round: told.round ?? agree('round', '--round', 0),
   };
+}
+
+function agreesWith(told: ToldLineage, { round, parent }: Lineage): boolean {
+  return (told.round ?? round) === round && (told.parent ?? parent) === parent;
 }
 
 function listFiles(files: readonly string[]): string {
