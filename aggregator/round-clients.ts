@@ -1,6 +1,7 @@
 /** Whose updates a round can have: those of the split's clients, of the selected ones, of those that reported. */
 import { z } from 'zod';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
+import { isEachOnce } from '../lib/formats/fields.js';
 import { parseDocument } from '../lib/formats/files/json-document.js';
 import { readFileBytes } from '../lib/formats/files/read-file.js';
 import { clientsOf, readManifest } from '../lib/formats/manifest.js';
@@ -37,7 +38,9 @@ const recordSchema = z.object({
   round: z.int().min(1),
   parent: hash,
   selected: z.array(client),
-  reported: z.array(z.object({ client, examples: z.int().min(0), sha256: hash })),
+  reported: z
+    .array(z.object({ client, examples: z.int().min(0), sha256: hash }))
+    .refine(isEachOnce, 'a client stands there twice'),
 });
 
 /** Reads what is told; undefined where nothing is. @throws {DataError} when a file is missing or something else */

@@ -2,10 +2,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DataError } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import { accuracyRecordSchema, testFiguresSchema } from '../lib/formats/accuracy-record.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
+import { withoutChecksum } from '../lib/formats/files/checksum.js';
 import { jsonOrNothing } from '../lib/formats/files/json-document.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import {
   type RoundRecord,
@@ -90,7 +91,7 @@ async function readRounds(paths: VolumePaths, read: RecordReader): Promise<reado
 }
 
 async function readAccuracy(path: string): Promise<ReportedAccuracy> {
-  const record = jsonOrNothing(await readFile(path, 'utf8'));
+  const record = withoutChecksum(jsonOrNothing(await readFile(path, 'utf8')));
   const confusions = typeof record === 'object' && record !== null ? confusionsIn(record) : undefined;
   const parsed = accuracySchema.safeParse({ ...(record as object | undefined), confusions });
   if (parsed.success) return parsed.data;

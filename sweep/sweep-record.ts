@@ -7,6 +7,7 @@ import {
   metricsField,
 } from '../lib/formats/fields.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { checksumField, withChecksum } from '../lib/formats/files/checksum.js';
 import { readRecord } from '../lib/formats/run-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
@@ -63,6 +64,7 @@ export const sweepRecordSchema = z
     medianRule: count.optional().describe('Rounds after which hopeless trials are stopped.'),
     axes: z.array(axisSchema),
     trials: z.array(trialSchema),
+    checksum: checksumField,
   })
   .meta({
     title: 'Sweep',
@@ -117,5 +119,5 @@ export function readSweepRecord(file: string): Promise<SweepRecord> {
 
 /** Writes it. */
 export function writeSweepRecord(file: string, record: SweepRecord): Promise<void> {
-  return writeFileAtomic(file, `${JSON.stringify(record, null, 2)}\n`);
+  return writeFileAtomic(file, `${JSON.stringify(withChecksum(record), null, 2)}\n`);
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AcrossClients } from '../federation/across-clients.js';
 import { countField, hashField, leadsField, lossField, metricsField, shareField } from './fields.js';
+import { checksumField } from './files/checksum.js';
 
 const confusion = z.tuple([countField, countField, countField]);
 
@@ -124,7 +125,7 @@ export const testFiguresSchema = accuracyRecordSchema.pick({
 
 /** `accuracy.json`: of one model, or of each model that was tested. */
 export const accuracyFileSchema = z
-  .union([accuracyRecordSchema, z.array(accuracyRecordSchema)])
+  .union([accuracyRecordSchema.extend({ checksum: checksumField }), z.array(accuracyRecordSchema)])
   .meta({ title: 'Accuracy', description: 'accuracy.json: what the last accuracy test found.' });
 
 /** The result of an accuracy test. */

@@ -40,3 +40,8 @@ export const privacySpentSchema: z.ZodType<PrivacyRecord> = z.object({
   redraws: z.int().positive().optional(),
   clip: z.number().positive().optional(),
 });
+
+/** Whether no client is among them twice. */
+export function isEachOnce(clients: readonly { readonly client: number }[]): boolean {
+  return new Set(clients.map(({ client }) => client)).size === clients.length;
+}

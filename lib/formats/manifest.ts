@@ -7,6 +7,7 @@ import { PARTITION, SCHEME } from '../settings/parts/partition.js';
 import { schemaOfVariants } from '../settings/schema.js';
 import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
+import { checksumField, withChecksum } from './files/checksum.js';
 import { compactJson, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type DataNames, inputFactsFields, targetNameField } from './keras/data-names.js';
@@ -171,6 +172,7 @@ export const manifestSchema = z
       .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),
     virtual: virtualSchema.optional(),
     test: shardSchema,
+    checksum: checksumField,
   })
   .superRefine((manifest, context) => {
     const complain = (path: (string | number)[], message: string) =>
@@ -268,5 +270,5 @@ export async function readManifest(path: string): Promise<Manifest> {
 
 /** Writes a manifest atomically, for people to read too. @throws {StorageError} when the disk refuses. */
 export async function writeManifest(path: string, manifest: Manifest): Promise<void> {
-  await writeFileAtomic(path, `${compactJson(manifest)}\n`);
+  await writeFileAtomic(path, `${compactJson(withChecksum(manifest))}\n`);
 }

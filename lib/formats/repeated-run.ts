@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
+import { withChecksum } from './files/checksum.js';
 import { compactJson } from './files/json-document.js';
 import { readRecord, runRecordSchema } from './run-record.js';
 import { runResultSchema } from './run-results.js';
@@ -56,5 +57,5 @@ export function readRepeatedRun(path: string): Promise<RepeatedRun> {
 
 /** Writes `seeds.json`. */
 export function writeRepeatedRun(path: string, record: RepeatedRun): Promise<void> {
-  return writeFileAtomic(path, `${compactJson(record)}\n`);
+  return writeFileAtomic(path, `${compactJson(withChecksum(record))}\n`);
 }

@@ -12,6 +12,7 @@ import {
   clientReasonField,
   countField as count,
   hashField as hash,
+  isEachOnce,
   leadsField,
   lossField as loss,
   metricsField,
@@ -19,6 +20,7 @@ import {
   shareField as share,
 } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
+import { checksumField, withChecksum } from './files/checksum.js';
 import { jsonOrNothing, parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { clipNormField, epochsField, updateMeasureFields } from './stage-results.js';
@@ -60,6 +62,7 @@ export const runRecordSchema = z
     versions: z
       .object({ fedbatch: z.string(), node: z.string() })
       .describe('Of the programs that began the run.'),
+    checksum: checksumField,
   })
   .meta({ title: 'Run', description: 'run.json: what a run is, and all of its settings.' });
 
@@ -111,7 +114,10 @@ export const roundRecordSchema = z
     selected: z.array(count).describe('The clients of the round.'),
     quorum: count.optional().describe('Fewest valid updates of the round.'),
     learningRate: z.number().optional().describe('The rate that the clients trained with.'),
-    reported: z.array(clientRecordSchema).describe('Clients whose training has ended well.'),
+    reported: z
+      .array(clientRecordSchema)
+      .refine(isEachOnce, 'a client stands there twice')
+      .describe('Clients whose training has ended well.'),
     rejected: z
       .array(z.union([clientReasonField, z.object({ file: z.string(), reason: z.string() })]))
       .describe(
@@ -168,7 +174,9 @@ export const roundRecordSchema = z
       .describe(
         'Wall-clock seconds of the whole round, by its steps; of the last attempt, where it was interrupted.',
       ),
+    checksum: checksumField,
   })
+
   .meta({
     title: 'Round',
     description: 'rounds/<r>/round.json: who took part in a round, and what it came to.',
@@ -218,7 +226,7 @@ export function readRoundRecord(path: string): Promise<RoundRecord> {
 
 /** Writes either record atomically. */
 export function writeRecord(path: string, record: RunRecord | RoundRecord): Promise<void> {
-  return writeFileAtomic(path, `${JSON.stringify(record, null, 2)}\n`);
+  return writeFileAtomic(path, `${JSON.stringify(withChecksum(record), null, 2)}\n`);
 }
 
 const versionSchema = z.object({ schemaVersion: z.number() });

@@ -144,6 +144,7 @@ export const recordedFailureSchema = z
 
 /** `record --step end`: the last round. */
 export const recordedEndSchema = roundRecordSchema
+  .omit({ checksum: true })
   .extend({
     clients: countField.describe('Clients that reported, of which only some are listed.'),
     perClient: accuracyRecordSchema.shape.perClient.describe(

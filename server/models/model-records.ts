@@ -7,6 +7,7 @@ import { DataError } from '../../lib/core/errors.js';
 import { leadingFigure } from '../../lib/federation/metrics.js';
 import { testFiguresSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn, worstConfusions } from '../../lib/formats/confusions.js';
+import { withoutChecksum } from '../../lib/formats/files/checksum.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { readRunRecord } from '../../lib/formats/run-record.js';
@@ -39,7 +40,7 @@ export async function findTest(modelPath: string, sha256: string): Promise<TestF
 export async function readTestedModel(modelPath: string): Promise<TestedModel | undefined> {
   const text = await readFile(join(dirname(modelPath), ACCURACY_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const content = jsonOrNothing(text);
+  const content = withoutChecksum(jsonOrNothing(text));
   const record = testFiguresSchema.safeParse(content);
   if (!record.success) return undefined;
   const { sha256, accuracy, loss, examples } = record.data;

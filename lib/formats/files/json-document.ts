@@ -1,9 +1,13 @@
 /** JSON from files, checked against a schema, with the place of what is wrong with it; and JSON that people read. */
 import { z } from 'zod';
 import { DataError, messageOf } from '../../core/errors.js';
+import { isRefusal } from '../../core/system-errors.js';
+import { withoutChecksum } from './checksum.js';
 
 /** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
 const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;
+const CHANGED =
+  'one that was changed since it was written, by its checksum (without the field "checksum" it is taken as it is)';
 /** No text of a file begins so. */
 const MARK = '\u0000';
 
@@ -14,13 +18,31 @@ interface DocumentOptions<T> {
   readonly expected: string;
 }
 
-/** A document that a program wrote. @throws {DataError} when it is no JSON, or other than its schema */
+/** A document that a program wrote. @throws {DataError} when it is no JSON, other than its schema, or changed since */
 export function parseDocument<T>(text: string, { schema, file, expected }: DocumentOptions<T>): T {
   try {
-    return schema.parse(JSON.parse(text));
+    const document: unknown = JSON.parse(text);
+    const content = withoutChecksum(document);
+    if (content === undefined) throw new DataError({ file, expected, found: CHANGED });
+    return schema.parse(content);
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     const found = cause instanceof z.ZodError ? schemaFault(cause) : jsonFault(text, cause);
     throw new DataError({ file, expected, found }, { cause });
+  }
+}
+
+/**
+ * What a record tells that is being read; undefined where it is missing or damaged.
+ *
+ * @throws {DataError} where the system refuses to read it: it may be whole
+ */
+export async function ifWhole<T>(record: Promise<T>): Promise<T | undefined> {
+  try {
+    return await record;
+  } catch (error) {
+    if (error instanceof DataError && !isRefusal(error.cause)) return undefined;
+    throw error;
   }
 }
 
