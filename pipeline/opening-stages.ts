@@ -1,8 +1,10 @@
 /** What a run does once, before its rounds: the split and the initial model, unless they lie there as these settings make them. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../lib/core/errors.js';
 import { targetsFor } from '../lib/federation/loss.js';
+import { storageError } from '../lib/formats/files/atomic-file.js';
+import { ifWhole } from '../lib/formats/files/json-document.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { clientsOf, filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { readRoundRecord } from '../lib/formats/run-record.js';
@@ -21,6 +23,11 @@ export async function splitStage(run: LocalRun): Promise<Manifest> {
   const stage = { stage: 'split' } as const;
   const earlier = await finishedSplit(run);
   if (earlier !== undefined) {
+    // Where the splitter was killed after its last file.
+    const { splitMark } = run.paths;
+    await rm(splitMark, { force: true }).catch((error: unknown) => {
+      throw storageError(splitMark, error);
+    });
     tellSkipped(run, stage, describe(earlier));
     return earlier;
   }
@@ -45,10 +52,7 @@ const hasColumns = ({ inputs = [] }: Manifest): boolean =>
 
 /** The manifest of an earlier split of these settings, if everything that it lists is still there. */
 async function finishedSplit({ paths, settings }: LocalRun): Promise<Manifest | undefined> {
-  const manifest = await readManifest(paths.manifest).catch((error: unknown) => {
-    if (error instanceof DataError) return undefined;
-    throw error;
-  });
+  const manifest = await ifWhole(readManifest(paths.manifest));
   if (manifest === undefined) return undefined;
   const { dataset, federation, seed, training, model } = settings;
   const task = model.task === undefined ? undefined : model.sha256;
@@ -85,7 +89,7 @@ export async function initStage(run: LocalRun): Promise<GlobalModel> {
   const { paths, settings } = run;
   const stage = { stage: 'init' } as const;
   const file = paths.round(1).globalModel;
-  const record = await readRoundRecord(paths.round(1).record).catch(() => undefined);
+  const record = await ifWhole(readRoundRecord(paths.round(1).record));
   if (record !== undefined && (await holds(file, record.parent))) {
     tellSkipped(run, stage, `${modelTitle(settings.model)} model`);
     return { file, sha256: record.parent };

@@ -2,18 +2,17 @@
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, UsageError } from '../lib/core/errors.js';
+import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { errorCode, sha256OfFile } from '../lib/formats/files/read-file.js';
+import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
-import { clientTestName } from '../lib/formats/volume.js';
+import { clientTestName, SPLIT_MARK } from '../lib/formats/volume.js';
 import type { SplitPart } from './held-out.js';
 
 export const MANIFEST_NAME = 'manifest.json';
 export const TEST_NAME = 'test.npz';
-/** Lies in the directory while a split is at work, and lists its files: what a killed one leaves is known by it. */
-const MARKER_NAME = '.split-in-progress';
 
 /** Name of client k's shard. */
 export const shardName = (client: number) => `${client}.npz`;
@@ -77,7 +76,7 @@ export async function beginSplit(
         ...(heldOut === undefined ? [] : [clientTestName(client)]),
       ]);
   const files = [...new Set([...present, ...coming, TEST_NAME, MANIFEST_NAME])];
-  await writeFileAtomic(join(savedir, MARKER_NAME), `${JSON.stringify({ files })}\n`);
+  await writeFileAtomic(join(savedir, SPLIT_MARK), `${JSON.stringify({ files })}\n`);
   await removeOutputs(savedir, present);
   await removeTemporaryFiles(savedir);
   return present.filter((name) => SHARD.test(name)).length;
@@ -85,7 +84,7 @@ export async function beginSplit(
 
 /** Takes the mark away: the manifest alone vouches for the files from now on. @throws {StorageError} when the disk refuses */
 export async function endSplit(savedir: string): Promise<void> {
-  await remove(join(savedir, MARKER_NAME));
+  await remove(join(savedir, SPLIT_MARK));
 }
 
 /** Removes what a split that failed has made so far. @throws {StorageError} when a file cannot be removed */
@@ -120,7 +119,7 @@ async function ownNames(savedir: string): Promise<ReadonlySet<string>> {
 
 async function markedNames(savedir: string): Promise<readonly string[]> {
   try {
-    const mark: unknown = JSON.parse(await readFile(join(savedir, MARKER_NAME), 'utf8'));
+    const mark: unknown = JSON.parse(await readFile(join(savedir, SPLIT_MARK), 'utf8'));
     const { files } = mark as { readonly files?: unknown };
     return Array.isArray(files) ? files.filter((name) => typeof name === 'string') : [];
   } catch {
@@ -144,8 +143,7 @@ async function listNames(directory: string): Promise<readonly string[]> {
     return await readdir(directory);
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return [];
-    const reason = errorCode(cause) === 'ENOTDIR' ? 'it is a file, not a directory' : errorCode(cause);
-    throw new StorageError(directory, `could not be listed: ${reason}.`, { cause });
+    throw new StorageError(directory, `could not be listed: ${systemReason(cause)}.`, { cause });
   }
 }
 
@@ -153,6 +151,6 @@ async function remove(path: string): Promise<void> {
   try {
     await rm(path, { force: true });
   } catch (cause) {
-    throw new StorageError(path, `could not be removed: ${errorCode(cause)}.`, { cause });
+    throw new StorageError(path, `could not be removed: ${systemReason(cause)}.`, { cause });
   }
 }

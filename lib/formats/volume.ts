@@ -22,12 +22,16 @@ export const MOST_LOGGED_CLIENTS = 100;
 /** Name of what client k holds out, beside its shard `k.npz`. */
 export const clientTestName = (client: ClientPlace): string => `${client}-test.npz`;
 
+/** Lies beside shards while a split is at work, and lists its files: what a killed one leaves is known by it. */
+export const SPLIT_MARK = '.split-in-progress';
+
 /** Paths below the root of a run's volume. Rounds are numbered from 1, clients from 0. */
 export interface VolumePaths {
   readonly root: string;
   readonly run: string;
   readonly data: string;
   readonly manifest: string;
+  readonly splitMark: string;
   readonly test: string;
   readonly aggregatedModel: string;
   readonly bestModel: string;
@@ -78,6 +82,7 @@ export function volumePaths(root: string): VolumePaths {
     run: join(root, 'run.json'),
     data: join(root, 'data'),
     manifest: join(root, 'data', 'manifest.json'),
+    splitMark: join(root, 'data', SPLIT_MARK),
     test: join(root, 'data', 'test.npz'),
     aggregatedModel: join(root, 'aggregated-model.h5'),
     bestModel: join(root, 'best-model.h5'),

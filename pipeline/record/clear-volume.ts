@@ -1,16 +1,13 @@
 /** Clears a run off its volume: the files that a run writes, by their names, and nothing that lies beside them. */
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errorCode } from '../../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../../lib/formats/data/virtual-shards.js';
 import { storageError } from '../../lib/formats/files/atomic-file.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
 import type { RunRecord } from '../../lib/formats/run-record.js';
 import { eventParts } from '../../lib/formats/runs/event-lines.js';
 import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
 import { remembers } from '../commands/stage-commands.js';
-
-/** The splitter's mark of a split that was killed. */
-const SPLIT_MARK = '.split-in-progress';
 
 /**
  * Removes the files of the run that `record` tells of, but for the record itself: a volume that is half cleared, or
@@ -19,8 +16,7 @@ const SPLIT_MARK = '.split-in-progress';
  * @throws {StorageError} when a file cannot be removed
  */
 export async function clearVolume(paths: VolumePaths, record: RunRecord): Promise<void> {
-  for (const file of [...(await eventParts(paths.metrics)).toReversed(), ...filesOf(paths, record)])
-    await refusedAs(file, rm(file, { force: true }));
+  await removeAll([...(await eventParts(paths.metrics)).toReversed(), ...filesOf(paths, record)]);
   for (const directory of directoriesOf(paths, record)) {
     await refusedAs(
       directory,
@@ -31,9 +27,17 @@ export async function clearVolume(paths: VolumePaths, record: RunRecord): Promis
   }
 }
 
-/** In the order of removal: shards before the manifest that tells whose they are. */
+/** Removes the run's shards, which nothing vouches for. @throws {StorageError} when a file cannot be removed */
+export async function clearSplit(paths: VolumePaths, { settings }: RunRecord): Promise<void> {
+  await removeAll(splitFilesOf(paths, settings));
+}
+
+async function removeAll(files: Iterable<string>): Promise<void> {
+  for (const file of files) await refusedAs(file, rm(file, { force: true }));
+}
+
 function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string> {
-  const { simulate = false, clients: count, clientHoldout } = settings.federation;
+  const { simulate = false, clients: count } = settings.federation;
   // Thousands of virtual clients have no files.
   const clients = range(simulate ? 0 : count);
   // But for what they keep between rounds.
@@ -45,12 +49,20 @@ function* filesOf(paths: VolumePaths, { settings }: RunRecord): Generator<string
     yield* keeping.map((client) => round.update(client));
     yield* [round.globalModel, round.serverState, round.record];
   }
+  // The next run is another one, which draws noise of its own.
+  yield paths.noiseKey;
+  yield* splitFilesOf(paths, settings);
+}
+
+/** In the order of removal: shards before the manifest that tells whose they are. */
+function* splitFilesOf(paths: VolumePaths, { federation }: RunRecord['settings']): Generator<string> {
+  const { simulate = false, clientHoldout } = federation;
+  // Thousands of virtual clients have no files.
+  const clients = range(simulate ? 0 : federation.clients);
   yield* clients.map((client) => paths.shard(client));
   if (clientHoldout !== undefined) yield* clients.map((client) => paths.clientTest(client));
   if (simulate) yield* [TRAIN_NAME, PARTITION_NAME].map((name) => join(paths.data, name));
-  // The next run is another one, which draws noise of its own.
-  yield paths.noiseKey;
-  yield* [paths.test, paths.manifest, join(paths.data, SPLIT_MARK)];
+  yield* [paths.test, paths.manifest, paths.splitMark];
 }
 
 /** Inner ones first. */

@@ -2,6 +2,7 @@
 
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import { ifWhole } from '../../lib/formats/files/json-document.js';
 import { EVENTS_VERSION } from '../../lib/formats/metrics-event.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
@@ -49,7 +50,7 @@ export async function openForRecords(
     reporter,
   });
   try {
-    const metrics = await openMetrics(paths.metrics, { watchers: await openWatchers() });
+    const metrics = await openMetrics(paths, { watchers: await openWatchers() });
     const { resumed } = volume;
     await metrics
       .append({
@@ -77,7 +78,7 @@ async function finishedRounds(
   const rounds: FinishedRound[] = [];
   let initial: string | undefined;
   for (let round = 1; ; round++) {
-    const record = await readRoundRecord(paths.round(round).record).catch(() => undefined);
+    const record = await ifWhole(readRoundRecord(paths.round(round).record));
     if (record === undefined || !(await holds(paths.round(round).globalModel, record.parent))) break;
     initial ??= record.parent;
     const { aggregate, evaluation, parent, rejected, missing, selected } = record;

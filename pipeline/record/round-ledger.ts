@@ -1,6 +1,6 @@
 /** A round's record while the round runs: read where an earlier run left it, written again after every step. */
-import { DataError } from '../../lib/core/errors.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
+import { ifWhole } from '../../lib/formats/files/json-document.js';
 import { sha256OfFile } from '../../lib/formats/files/read-file.js';
 import {
   type ClientRecord,
@@ -50,10 +50,7 @@ interface LedgerStart {
 
 /** Opens a round's record; one that is damaged, or of another start, counts as not there. */
 export async function openLedger(paths: RoundPaths, start: LedgerStart): Promise<RoundLedger> {
-  const earlier = await readRoundRecord(paths.record).catch((error: unknown) => {
-    if (error instanceof DataError) return undefined;
-    throw error;
-  });
+  const earlier = await ifWhole(readRoundRecord(paths.record));
   let record = earlier !== undefined && isSameStart(earlier, start) ? earlier : newRoundRecord(start);
   // Whoever opens a round whose files are gone makes them again.
   if (record.pruned !== undefined) record = { ...record, pruned: undefined };
@@ -83,7 +80,10 @@ export async function openLedger(paths: RoundPaths, start: LedgerStart): Promise
     },
     report: (client) => {
       const others = without(record.reported, client.client);
-      return change({ reported: [...others, client].sort(byClient) });
+      const before = record.reported.find((each) => each.client === client.client);
+      // What has been found of this very update since stays.
+      const found = client.sha256 !== undefined && before?.sha256 === client.sha256 ? before : {};
+      return change({ reported: [...others, { ...found, ...client }].sort(byClient) });
     },
     lose: (client) => {
       const missing = [...without(record.missing, client.client), client].sort(byClient);

@@ -1,11 +1,14 @@
 /** Opens a run's volume: takes its lock, recognises an earlier run of the same settings, refuses any other. */
-import { readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath, rmdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { DataError, UsageError } from '../../lib/core/errors.js';
+import { errorCode, isRefusal } from '../../lib/core/system-errors.js';
 import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
+import { ifWhole } from '../../lib/formats/files/json-document.js';
 import { takeLock } from '../../lib/formats/files/lock-file.js';
-import { exists } from '../../lib/formats/files/read-file.js';
+import { isMissing } from '../../lib/formats/files/read-file.js';
+import { readManifest } from '../../lib/formats/manifest.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { repeatedPaths, type VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
@@ -13,7 +16,7 @@ import { continuedSettings, settingsDifferences } from '../../lib/settings/diffe
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import { type Naming, valueAt } from '../../lib/settings/setting.js';
 import { filesIn } from '../../lib/settings/table.js';
-import { clearVolume } from './clear-volume.js';
+import { clearSplit, clearVolume } from './clear-volume.js';
 
 /** A volume that this process alone may write until it is released. */
 export interface RunVolume {
@@ -51,10 +54,11 @@ export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
   await refuseForeignDirectory(paths);
   const lock = await takeLock(paths.lock);
   try {
-    const earlier = (await exists(paths.run)) ? await readOwnRecord(paths) : undefined;
+    const earlier = await readOwnRecord(paths);
     if (earlier !== undefined && !fresh) refuseOtherRun(earlier, options);
     await sweep(paths);
     if (earlier !== undefined && fresh) await clearVolume(paths, earlier);
+    if (earlier !== undefined && !fresh && !(await isVouchedFor(paths))) await clearSplit(paths, earlier);
     const resumed = earlier !== undefined && !fresh;
     const record = resumed ? continued(earlier, options.facts) : newRunRecord(options.facts);
     if (!isDeepStrictEqual(record, earlier)) await writeRecord(paths.run, record);
@@ -79,12 +83,21 @@ export async function recordDataset(volume: RunVolume, sha256: string): Promise<
   await writeRecord(paths.run, { ...record, settings: { ...record.settings, dataset } });
 }
 
-/** What lies there is only a run's if its record says so; a damaged one looks like that of another program. */
-async function readOwnRecord(paths: VolumePaths): Promise<RunRecord> {
+/** Whether the splitter can tell that the shards are those of a split: all that lies in a run's own folder is the run's. */
+async function isVouchedFor({ manifest, splitMark }: VolumePaths): Promise<boolean> {
+  return (await ifWhole(readManifest(manifest))) !== undefined || !(await isMissing(splitMark));
+}
+
+/**
+ * What lies there is only a run's if its record says so; a damaged one looks like that of another program. Undefined where
+ * there is none.
+ */
+async function readOwnRecord(paths: VolumePaths): Promise<RunRecord | undefined> {
   try {
     return await readRunRecord(paths.run);
   } catch (error) {
-    if (!(error instanceof DataError)) throw error;
+    if (!(error instanceof DataError) || isRefusal(error.cause)) throw error;
+    if (errorCode(error.cause) === 'ENOENT') return undefined;
     const { file, expected, found } = error.problem;
     const wayOut = `choose another directory with --volume, or remove ${paths.root} by hand if nothing in it is needed`;
     throw new DataError({ file, expected, found: `${found} (${wayOut})` }, { cause: error });
@@ -134,12 +147,12 @@ function isInside(directory: string, path: string): boolean {
 
 /** A wrong --volume must not scatter a run's files among the user's. */
 async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
-  if (await exists(paths.run)) return;
-  const names = await readdir(paths.root).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === 'ENOTDIR')
+  const names = await readdir(paths.root).catch((error: unknown): string[] => {
+    if (errorCode(error) === 'ENOTDIR')
       throw new UsageError(`${paths.root} is a file; --volume takes a directory.`);
     return [];
   });
+  if (names.includes(basename(paths.run))) return;
   const other = names.includes(basename(repeatedPaths(paths.root).record))
     ? 'a run with --seeds'
     : names.includes('run.json') && 'a run without --seeds';
@@ -152,6 +165,17 @@ async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
     `${paths.root} holds files of something else than a fedbatch run ("${foreign}"): ` +
       'choose an empty or new directory with --volume.',
   );
+}
+
+/** Removes what a run has written since its volume was deleted: without its record it would be in the way of the next. */
+export async function clearRemains({ paths, record }: RunVolume): Promise<void> {
+  try {
+    await sweep(paths);
+    await clearVolume(paths, record);
+    await rmdir(paths.root);
+  } catch {
+    // Gone altogether, or something of somebody else's lies there.
+  }
 }
 
 /** Removes what killed writers left half-written. */

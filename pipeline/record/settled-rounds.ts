@@ -1,9 +1,9 @@
 /** Which rounds an earlier session has settled for good: by the chain of their records, without the files that they made. */
 import { isDeepStrictEqual } from 'node:util';
-import { DataError } from '../../lib/core/errors.js';
 import { reasonToStop } from '../../lib/federation/early-stop.js';
 import { selectClients } from '../../lib/federation/participation.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
+import { ifWhole } from '../../lib/formats/files/json-document.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import { remembers } from '../commands/stage-commands.js';
@@ -46,10 +46,7 @@ export async function chainOfRounds(
   const tests: Evaluation[] = [];
   while (reasonToStop(tests, plan) === undefined) {
     const round = chain.length + 1;
-    const record = await readRoundRecord(paths.round(round).record).catch((error: unknown) => {
-      if (error instanceof DataError) return undefined;
-      throw error;
-    });
+    const record = await ifWhole(readRoundRecord(paths.round(round).record));
     if (record === undefined || record.round !== round || !isFinished(record)) break;
     const before = chain.at(-1)?.aggregate.sha256 ?? record.parent;
     const isNext =
