@@ -6,7 +6,7 @@ import type { Threshold } from '../lib/federation/metrics.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
-import { sha256OfFile } from '../lib/formats/files/read-file.js';
+import { isMissing, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { EVENTS_VERSION } from '../lib/formats/metrics-event.js';
@@ -27,8 +27,8 @@ import { splitStage } from './opening-stages.js';
 import { pipedTarget } from './piped/piped-target.js';
 import type { TrainingPipe } from './piped/training-pipe.js';
 import { requireEngine, requirePossibleSplit } from './preflight.js';
-import { type MetricsFile, openMetrics, recordFailure } from './record/metrics.js';
-import { openRunVolume, type RunVolume, recordDataset } from './record/run-volume.js';
+import { goneError, type MetricsFile, openMetrics, recordFailure } from './record/metrics.js';
+import { clearRemains, openRunVolume, type RunVolume, recordDataset } from './record/run-volume.js';
 import { endingOf } from './rounds/ending.js';
 import { federatedAveraging } from './rounds/round-loop.js';
 import { failureOf, missedRequirement } from './rounds/run-failure.js';
@@ -99,28 +99,36 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     fresh: options.fresh,
     reporter: context.reporter,
   });
-  const watchers = await options
-    .openWatchers?.({ paths, reporter: context.reporter })
-    .catch((error: unknown) => {
-      volume.release();
-      throw error;
-    });
-  const metrics = await openMetrics(paths.metrics, { watchers });
+  try {
+    return await runOnRecord(volume, { ...options, settings }, context);
+  } finally {
+    volume.release();
+  }
+}
+
+/** Runs with the volume's record open: how the run ends is on it, and told by its report. */
+async function runOnRecord(
+  volume: RunVolume,
+  options: RunOptions,
+  context: StageContext,
+): Promise<RunResult> {
+  const { paths } = volume;
+  const watchers = await options.openWatchers?.({ paths, reporter: context.reporter });
+  const metrics = await openMetrics(paths, { watchers });
   const clock = createStageClock();
   try {
-    return await runOnVolume(
-      volume,
-      { ...options, settings, cores: availableCores(), metrics, clock },
-      context,
-    );
+    return await runOnVolume(volume, { ...options, cores: availableCores(), metrics, clock }, context);
   } catch (error) {
     const told = context.signal.aborted ? interrupted(paths, context.signal, error) : error;
+    if (await isMissing(paths.run)) {
+      await clearRemains(volume);
+      throw goneError(paths.root, told);
+    }
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
     throw told;
   } finally {
-    await reportStage({ ...context, paths, stages: options.stages });
+    if (!(await isMissing(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
     await metrics.close();
-    volume.release();
   }
 }
 

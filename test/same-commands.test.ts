@@ -1,6 +1,7 @@
 /** All targets run the same commands: those of processes, of Kubernetes Jobs, of every workflow, of the manifests by hand. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -288,6 +289,7 @@ describe('all targets run the same commands', () => {
     const volume = join(directory, 'run');
     await makeDirectory(volume);
     const paths = volumePaths(volume);
+    await writeFile(paths.run, '{}');
     const local = {
       ...{
         paths,
@@ -297,7 +299,7 @@ describe('all targets run the same commands', () => {
         cores: 1,
         toldEngines: new Set<string>(),
       },
-      ...{ target, tolerance: { retries: 0 }, metrics: await openMetrics(paths.metrics) },
+      ...{ target, tolerance: { retries: 0 }, metrics: await openMetrics(paths) },
       ...{ reporter: silentReporter, signal: new AbortController().signal },
     };
     const manifest = await splitStage(local);

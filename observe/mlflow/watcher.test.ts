@@ -101,7 +101,7 @@ async function tellSession(paths: VolumePaths, { events, url, partOf }: Session)
   const warnings: string[] = [];
   const reporter = { ...silentReporter, warn: (message: string) => void warnings.push(message) };
   const watchers = await openWatchers({ 'watching.mlflow': url }, { paths, reporter, partOf });
-  const metrics = await openMetrics(paths.metrics, { watchers });
+  const metrics = await openMetrics(paths, { watchers });
   for (const event of events) await metrics.append(event);
   await metrics.close();
   return warnings;

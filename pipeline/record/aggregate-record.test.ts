@@ -1,6 +1,6 @@
 /** What a failed aggregation leaves on record, whoever did the work. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { StageError } from '../../lib/core/errors.js';
@@ -18,7 +18,8 @@ test('round.json and metrics.jsonl name the same refused updates, and none of a 
   await makeDirectory(join(round.record, '..'));
   const ledger = await openLedger(round, { round: 1, parent: 'a'.repeat(64), selected: [0, 1, 2] });
   await ledger.lose({ client: 1, reason: 'was killed' });
-  const metrics = await openMetrics(paths.metrics);
+  await writeFile(paths.run, '{}');
+  const metrics = await openMetrics(paths);
   const rejected = [
     { client: 0, reason: 'holds NaN' },
     { client: 1, reason: 'is cut off' },

@@ -1,14 +1,20 @@
 /** The events of a run: `metrics.jsonl`, one JSON object per line and event, added to and never rewritten. When it is large, another file begins. */
 import { appendFile, open } from 'node:fs/promises';
+import { StorageError } from '../../lib/core/errors.js';
+import { errorCode } from '../../lib/core/system-errors.js';
+import { storageError } from '../../lib/formats/files/atomic-file.js';
+import { isMissing } from '../../lib/formats/files/read-file.js';
 import type { RunEvent, TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { RunFailure } from '../../lib/formats/run-results.js';
 import { rotateEvents } from '../../lib/formats/runs/event-lines.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { NOBODY, type Watchers } from '../../observe/watcher.js';
 import type { RoundLedger } from './round-ledger.js';
 
 /** Adds events to the file, each with its time. */
 export interface MetricsFile {
+  /** @throws {StorageError} when the system refuses, or the volume is gone */
   append(event: RunEvent): Promise<void>;
   /** Waits until those who watch have heard everything. */
   close(): Promise<void>;
@@ -23,26 +29,48 @@ interface MetricsOptions {
   readonly mostBytes?: number;
 }
 
-/** Opens the `metrics.jsonl` at `path`; a last line that a killed process left unfinished is dropped. What is on it, watchers hear. */
+/**
+ * Opens the `metrics.jsonl` of a volume, which need not be there; a last line that a killed process left unfinished is
+ * dropped. What is put on it, watchers hear.
+ *
+ * @throws {StorageError} when the system refuses
+ */
 export async function openMetrics(
-  path: string,
+  { root, run, metrics }: Pick<VolumePaths, 'root' | 'run' | 'metrics'>,
   { watchers = NOBODY, mostBytes = MOST_BYTES }: MetricsOptions = {},
 ): Promise<MetricsFile> {
-  let sizeBytes = await dropUnfinishedLine(path);
+  let sizeBytes = await dropUnfinishedLine(metrics);
+  const write = async (line: string): Promise<void> => {
+    if (await isMissing(run)) throw goneError(root);
+    try {
+      if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
+        await rotateEvents(metrics);
+        sizeBytes = 0;
+      }
+      await appendFile(metrics, line);
+      sizeBytes += Buffer.byteLength(line);
+    } catch (error) {
+      // The disk may have taken a part of it.
+      sizeBytes = await dropUnfinishedLine(metrics).catch(() => sizeBytes);
+      throw storageError(metrics, error);
+    }
+  };
+  // One after the other: a part of a line is gone before the next.
+  let last: Promise<void> = Promise.resolve();
   return {
     async append(event) {
       const timed: TimedEvent = { time: new Date().toISOString(), ...event };
-      const line = `${JSON.stringify(timed)}\n`;
-      if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
-        await rotateEvents(path);
-        sizeBytes = 0;
-      }
-      await appendFile(path, line);
-      sizeBytes += Buffer.byteLength(line);
+      last = last.catch(() => undefined).then(() => write(`${JSON.stringify(timed)}\n`));
+      await last;
       watchers.tell(timed);
     },
     close: () => watchers.close(),
   };
+}
+
+/** A volume whose `run.json` is no longer there: whatever is written to it would be found by nobody as a run's. */
+export function goneError(root: string, cause?: unknown): StorageError {
+  return new StorageError(root, 'was deleted or moved away while the run went on.', { cause });
 }
 
 /** Between two looks for the end of a line, from the end of the file on. */
@@ -50,22 +78,26 @@ const LOOK_BYTES = 65_536;
 
 /** Cuts off what follows the last end of a line; returns how many bytes are left, none where there is no such file. */
 async function dropUnfinishedLine(path: string): Promise<number> {
-  const file = await open(path, 'r+').catch(() => undefined);
-  if (file === undefined) return 0;
   try {
-    const { size } = await file.stat();
-    for (let end = size; end > 0; end -= LOOK_BYTES) {
-      const from = Math.max(0, end - LOOK_BYTES);
-      const { buffer } = await file.read(Buffer.alloc(end - from), 0, end - from, from);
-      const kept = buffer.lastIndexOf(0x0a) + 1;
-      if (kept === 0) continue;
-      if (from + kept < size) await file.truncate(from + kept);
-      return from + kept;
+    const file = await open(path, 'r+');
+    try {
+      const { size } = await file.stat();
+      let [end, kept] = [size, 0];
+      while (end > 0 && kept === 0) {
+        const from = Math.max(0, end - LOOK_BYTES);
+        const { buffer } = await file.read(Buffer.alloc(end - from), 0, end - from, from);
+        const lines = buffer.lastIndexOf(0x0a) + 1;
+        if (lines > 0) kept = from + lines;
+        end = from;
+      }
+      if (kept < size) await file.truncate(kept);
+      return kept;
+    } finally {
+      await file.close();
     }
-    if (size > 0) await file.truncate(0);
-    return 0;
-  } finally {
-    await file.close();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 0;
+    throw storageError(path, error);
   }
 }
 

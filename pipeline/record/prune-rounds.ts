@@ -1,8 +1,8 @@
 /** Removes the files of rounds that later ones need no more (`--keep-rounds`): their records stay and list them. */
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { errorCode } from '../../lib/core/system-errors.js';
 import { storageError } from '../../lib/formats/files/atomic-file.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
 import { readRoundRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { remembers } from '../commands/stage-commands.js';
 import type { LocalRun } from '../local-run.js';

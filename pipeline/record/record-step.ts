@@ -56,7 +56,7 @@ export async function recordStep(
       reporter,
       openWatchers: open,
     });
-  const metrics = await openMetrics(paths.metrics, { watchers: await open() });
+  const metrics = await openMetrics(paths, { watchers: await open() });
   const run: Recording = { paths, reporter, metrics };
   try {
     return await recordOn(run, step, options);

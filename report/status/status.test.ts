@@ -51,7 +51,7 @@ async function volumeWith(
       reported: (reported ?? []).slice(0, 1),
     });
   }
-  const metrics = await openMetrics(paths.metrics);
+  const metrics = await openMetrics(paths);
   for (const event of events) await metrics.append(event);
   return paths;
 }
@@ -277,7 +277,7 @@ describe('logs', () => {
       if (out.length === 2) hasSeen(line);
     };
     const printing = printEvents(paths.root, { ...options, print });
-    const metrics = await openMetrics(paths.metrics);
+    const metrics = await openMetrics(paths);
     await metrics.append(update);
     await seen;
     await metrics.append({ event: 'failure', ...failure });

@@ -25,13 +25,14 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFedbatchError, StorageError, UsageError } from '../../core/errors.js';
+import { errorCode } from '../../core/system-errors.js';
 import { makeDirectory, storageError } from './atomic-file.js';
 import { currentHolder, type Guarded, heldMessage, holderIn, isDead, lifeOf } from './lock-holder.js';
-import { errorCode } from './read-file.js';
+import { isMissing } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {
@@ -173,7 +174,7 @@ async function readText(name: string, isLast = false): Promise<string | undefine
   try {
     return await readFile(name, 'utf8');
   } catch (error) {
-    if (isGone(error)) return undefined;
+    if (isGone(error)) return await nothingUnlessLink(name);
     if (errorCode(error) !== 'EISDIR') throw error;
   }
   try {
@@ -184,6 +185,16 @@ async function readText(name: string, isLast = false): Promise<string | undefine
   // Released between the two, or nobody's lock.
   if (!isLast) return await readText(name, true);
   throw new StorageError(name, 'expected a lock file, found a directory: move it away.');
+}
+
+/** A link that leads nowhere cannot be read, and keeps its name from everybody. */
+async function nothingUnlessLink(name: string): Promise<undefined> {
+  const found = await lstat(name).catch(() => undefined);
+  if (found?.isSymbolicLink() === true && (await isMissing(name)))
+    throw new StorageError(
+      name,
+      'expected a lock file, found a symbolic link that leads nowhere: remove it.',
+    );
 }
 
 /** ESTALE: another machine has removed what this one had looked up. */

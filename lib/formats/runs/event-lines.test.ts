@@ -12,6 +12,7 @@ import { temporaryDirectory } from '../../../test/temporary-directory.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import type { RunEvent } from '../metrics-event.js';
 import { writeRecord } from '../run-record.js';
+import { volumePaths } from '../volume.js';
 import { createEventReader, eventLines, eventParts, rotateEvents } from './event-lines.js';
 import { readSessions } from './sessions.js';
 
@@ -95,7 +96,10 @@ test('a run that is started over is read from its beginning', async (t) => {
 
 test('events begin a new file before one is too large, and whoever reads a run finds all of them', async (t) => {
   const folder = await temporaryDirectory(t);
-  const path = join(folder, 'metrics.jsonl');
+  const paths = volumePaths(folder);
+  const path = paths.metrics;
+  const { run } = sampleRecords();
+  await writeRecord(paths.run, run);
   const sha256 = 'a'.repeat(64);
   const seconds = { train: 1, aggregate: 1, evaluate: 1 };
   const rounds = Array.from({ length: 40 }, (_, at): readonly RunEvent[] => [
@@ -110,10 +114,10 @@ test('events begin a new file before one is too large, and whoever reads a run f
   const MOST = 2_000;
   for (const some of [told.slice(0, 30), told.slice(30)]) {
     // Each is a session: the second goes on in the file that the first has begun.
-    const metrics = await openMetrics(path, { mostBytes: MOST });
+    const metrics = await openMetrics(paths, { mostBytes: MOST });
     for (const event of some) await metrics.append(event);
   }
-  const names = (await readdir(folder)).sort();
+  const names = (await readdir(folder)).filter((name) => name !== 'run.json').sort();
   assert.ok(names.length > 4, names.join());
   const numbers = names.slice(0, -1).map((_, at) => String(at + 1).padStart(4, '0'));
   assert.deepEqual(names, [...numbers.map((number) => `metrics-${number}.jsonl`), 'metrics.jsonl']);
@@ -127,8 +131,6 @@ test('events begin a new file before one is too large, and whoever reads a run f
   assert.deepEqual([roundSeconds.length, notes, state?.kind], [40, [], 'begun']);
   assert.equal(timeline.tell().spans.length, 41);
   // Whoever serves a model finds its round in a part that is full.
-  const { run } = sampleRecords();
-  await writeRecord(join(folder, 'run.json'), run);
   const training = await findTraining(join(folder, 'model.h5'), sha256);
   assert.deepEqual([training?.rounds, training?.clients], [4, run.settings.federation.clients]);
 });

@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errorCode } from '../files/read-file.js';
+import { errorCode } from '../../core/system-errors.js';
 
 /** `metrics.jsonl` → `metrics-0012.jsonl`. */
 const partName = (path: string, part: number): string =>

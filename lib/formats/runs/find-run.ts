@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, UsageError } from '../../core/errors.js';
-import { errorCode, exists } from '../files/read-file.js';
+import { errorCode } from '../../core/system-errors.js';
+import { exists } from '../files/read-file.js';
 import { type RunRecord, readRunRecord } from '../run-record.js';
 import { LATEST, RUNS, repeatedPaths, volumePaths } from '../volume.js';
 

@@ -1,9 +1,9 @@
 /** The sessions of a run, as the lines of its `metrics.jsonl` tell: how the last one stands, what its tests found. */
 import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
+import { errorCode, systemReason } from '../../core/system-errors.js';
 import { testFiguresSchema } from '../accuracy-record.js';
 import { jsonOrNothing } from '../files/json-document.js';
-import { errorCode } from '../files/read-file.js';
 import { EVENTS_VERSION } from '../metrics-event.js';
 import { type RunFailure, runFailureSchema } from '../run-results.js';
 import { createEventReader } from './event-lines.js';
@@ -110,7 +110,7 @@ export async function readSessions(path: string, also?: (line: string) => void):
     }
   } catch (cause) {
     const found =
-      errorCode(cause) === 'EISDIR' ? 'a directory' : `one that cannot be read (${errorCode(cause)})`;
+      errorCode(cause) === 'EISDIR' ? 'a directory' : `one that cannot be read: ${systemReason(cause)}`;
     throw new DataError({ file: path, expected: 'the events of a run (metrics.jsonl)', found }, { cause });
   }
   return sessions.tell(reader.isCut());
