@@ -2,8 +2,8 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
+import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/stage-results.js';
 import type { RoundClients } from './round-clients.js';
@@ -150,7 +150,7 @@ async function listDirectory(directory: string): Promise<readonly string[]> {
       .map((name) => join(directory, name));
   } catch (error) {
     const found =
-      errorCode(error) === 'ENOENT' ? 'no such directory' : `one that cannot be read (${errorCode(error)})`;
+      errorCode(error) === 'ENOENT' ? 'no such directory' : `one that cannot be read: ${systemReason(error)}`;
     throw new DataError(
       { file: directory, expected: 'a directory of client updates', found },
       { cause: error },

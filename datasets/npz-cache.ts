@@ -3,11 +3,11 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { DataError } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import type { Dataset } from '../lib/federation/examples.js';
 import { readDataset } from '../lib/formats/data/dataset.js';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type DigitsSettings, GENERATOR_VERSION, generateDigits } from './digits/generate.js';
 import { IMAGE_SIZE } from './digits/place.js';

@@ -1,12 +1,12 @@
 /** A command of the user's own, run as one client: what is the client's goes in, what the command leaves is the result. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { DataError, InterruptedError, messageOf, StageError, UsageError } from '../lib/core/errors.js';
 import { own } from '../lib/core/own.js';
+import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import type { AsClientResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
 import { environmentOfUsers, signalGroup } from '../lib/system/user-program.js';
@@ -46,8 +46,7 @@ export async function runAsClient(
   const startedAt = performance.now();
   if (shard !== undefined && !existsSync(shard))
     throw new DataError({ file: shard, expected: `the shard of client ${client}`, found: 'none' });
-  const scratch = await mkdtemp(join(tmpdir(), 'fedbatch-each-'));
-  try {
+  return await withScratchDirectory('each', async (scratch) => {
     const places = {
       ...{ rank: `${client}`, size: `${size}` },
       ...(shard === undefined ? {} : { shard: resolve(shard) }),
@@ -56,9 +55,7 @@ export async function runAsClient(
     const printed = await runCommand({ ...work, places }, context);
     const result = await resultOf(places.result, printed);
     return { client, seconds: Math.round(performance.now() - startedAt) / 1000, result };
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
 }
 
 interface PlacedWork extends Pick<ClientWork, 'command' | 'timeoutSeconds'> {

@@ -2,9 +2,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { UsageError } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import type { ExportResult } from '../lib/formats/export-result.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import { findModel } from '../lib/formats/runs/find-model.js';
 import { LATEST } from '../lib/formats/volume.js';
 import { formatBytes } from '../lib/observability/format.js';

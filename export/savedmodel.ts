@@ -1,11 +1,10 @@
 /** A SavedModel, which TensorFlow itself writes: a Python with it runs our script on the `.keras` file. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { StageError, UsageError } from '../lib/core/errors.js';
 import { writeFileAtomic, writeFolderAtomic } from '../lib/formats/files/atomic-file.js';
+import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import { cannotHold, type ExportFormat } from './format.js';
 import { encodeForKeras } from './keras.js';
 
@@ -27,18 +26,15 @@ export const savedmodel: ExportFormat = {
     const { facts, python, reporter, signal } = context;
     const bytes = await encodeForKeras(exported, context);
     return (path) =>
-      writeFolderAtomic(path, async (folder) => {
-        const beside = await mkdtemp(join(tmpdir(), 'fedbatch-export-'));
-        try {
+      writeFolderAtomic(path, (folder) =>
+        withScratchDirectory('export', async (beside) => {
           const [model, told] = [join(beside, 'model.keras'), join(beside, 'facts.json')];
           await writeFileAtomic(model, bytes);
           await writeFileAtomic(told, JSON.stringify(facts));
           reporter.info('TensorFlow writes the SavedModel, which takes some seconds.');
           await runScript([model, folder, told]);
-        } finally {
-          await rm(beside, { recursive: true, force: true });
-        }
-      });
+        }),
+      );
 
     async function runScript(args: readonly string[]): Promise<void> {
       const { failed, code, exitCode, stderr } = await execa(python, [SCRIPT, ...args], {

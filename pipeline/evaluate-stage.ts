@@ -1,10 +1,7 @@
 /** The accuracy tests of a run on this machine: of each round's global model, and of the clients' own models. */
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../lib/core/errors.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
 import { targetOf } from '../lib/federation/early-stop.js';
 import { scoreOf } from '../lib/federation/metrics.js';
@@ -14,6 +11,9 @@ import {
   testFiguresSchema,
 } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { ifWhole, parseDocument } from '../lib/formats/files/json-document.js';
+import { readFileBytes } from '../lib/formats/files/read-file.js';
+import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord, RoundRecord } from '../lib/formats/run-record.js';
 import type { RunSettings } from '../lib/settings/table.js';
@@ -80,7 +80,7 @@ function trainedAcross(reported: readonly ClientRecord[]): Pick<RoundRecord, 'ac
 
 /** Whether the `accuracy.json` at `path` is the test of that model. */
 export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<boolean> {
-  return (await readAccuracy(path).catch(() => undefined))?.sha256 === sha256;
+  return (await ifWhole(readAccuracy(path)))?.sha256 === sha256;
 }
 
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
@@ -120,7 +120,10 @@ export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): P
     .filter(({ client, alone }) => alone === undefined && !isRejected(client))
     .map(({ client }) => client);
   if (untested.length === 0) return;
-  const { took } = await stopwatch(() => testClients(run, ledger, untested));
+  // The reports of clients' own models are no part of the volume; their figures go into the round's record.
+  const { took } = await stopwatch(() =>
+    withScratchDirectory('evaluate', (directory) => testClients(run, { ledger, untested, directory })),
+  );
   tell(run, { stage: 'evaluate' }, `${count(untested.length, 'client model')} alone  ${took}`);
 }
 
@@ -130,12 +133,17 @@ function hands(clients: readonly number[], jobs: number): readonly (readonly num
   return Array.from({ length: number }, (_, hand) => clients.filter((_, at) => at % number === hand));
 }
 
+interface ClientTests {
+  readonly ledger: RoundLedger;
+  readonly untested: readonly number[];
+  /** Where the evaluator's reports go. */
+  readonly directory: string;
+}
+
 /** Puts loss and accuracy of each client's own model on record. */
-async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonly number[]): Promise<void> {
+async function testClients(run: LocalRun, { ledger, untested, directory }: ClientTests): Promise<void> {
   const { paths, threads, reporter, signal, target } = run;
   const files = paths.round(ledger.record.round);
-  // The reports of clients' own models are no part of the volume; their figures go into the round's record.
-  const directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
   const dealt = hands(untested, run.jobs).map((clients, hand) => ({
     clients,
     command: evaluateCommand(run, {
@@ -143,29 +151,25 @@ async function testClients(run: LocalRun, ledger: RoundLedger, untested: readonl
       ...{ out: join(directory, `${hand}.json`), threads, ofClients: true },
     }),
   }));
-  try {
-    await target.execute(
-      dealt.map(({ command }) => command),
-      {
-        // One line for all clients tells enough of these short tests.
-        ...{ reporter: { ...reporter, progress() {} }, signal, schema: z.unknown() },
-        async onEnding(ending) {
-          if ('reason' in ending) throw ending.error;
-          const { clients = [] } = dealt.find(({ command }) => command === ending.command) ?? {};
-          const tests = await readReports(ending.command.writes[0] ?? '', clients.length);
-          for (const [at, client] of clients.entries()) {
-            const reported = ledger.record.reported.find((each) => each.client === client);
-            const test = tests[at];
-            if (reported === undefined || test === undefined) continue;
-            const { loss, accuracy, task, metrics, leads } = test;
-            await ledger.report({ ...reported, alone: { loss, accuracy, task, metrics, leads } });
-          }
-        },
+  await target.execute(
+    dealt.map(({ command }) => command),
+    {
+      // One line for all clients tells enough of these short tests.
+      ...{ reporter: { ...reporter, progress() {} }, signal, schema: z.unknown() },
+      async onEnding(ending) {
+        if ('reason' in ending) throw ending.error;
+        const { clients = [] } = dealt.find(({ command }) => command === ending.command) ?? {};
+        const tests = await readReports(ending.command.writes[0] ?? '', clients.length);
+        for (const [at, client] of clients.entries()) {
+          const reported = ledger.record.reported.find((each) => each.client === client);
+          const test = tests[at];
+          if (reported === undefined || test === undefined) continue;
+          const { loss, accuracy, task, metrics, leads } = test;
+          await ledger.report({ ...reported, alone: { loss, accuracy, task, metrics, leads } });
+        }
       },
-    );
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+    },
+  );
 }
 
 /** @throws {DataError} when it is missing or something else */
@@ -184,12 +188,7 @@ async function readReports(path: string, models: number) {
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    throw new DataError(
-      { file: path, expected: 'the result of an accuracy test', found: 'something else' },
-      { cause },
-    );
-  }
+  const expected = 'the result of an accuracy test';
+  const text = new TextDecoder().decode(await readFileBytes(path, expected));
+  return parseDocument(text, { schema, file: path, expected });
 }

@@ -1,7 +1,7 @@
 /** Serves the finished model: starts the server, says where the page is, and stays until the user stops it. */
 import { createServer } from 'node:net';
 import { InterruptedError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import { type RunSettings, settingArguments } from '../lib/settings/table.js';
 import type { StageContext } from './rounds/target.js';
 import { runStage } from './stage-process.js';

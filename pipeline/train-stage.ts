@@ -1,8 +1,8 @@
 /** A round's training on this machine: the selected clients side by side within its cores, as many as come through. */
 import { rm } from 'node:fs/promises';
+import { errorCode } from '../lib/core/system-errors.js';
 import { requireQuorum } from '../lib/federation/quorum.js';
 import { placeFileAtomic, storageError } from '../lib/formats/files/atomic-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { type TrainResult, trainResultSchema } from '../lib/formats/stage-results.js';

@@ -543,6 +543,7 @@ test('two runs on one volume: the second one is told who holds it', async () => 
 for (const [signal, whom] of [
   ['SIGINT', 'all of its processes, as a terminal sends Ctrl-C'],
   ['SIGTERM', 'itself'],
+  ['SIGHUP', 'itself, as where its terminal is closed'],
 ] as const) {
   test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
     // The second one goes on where the first one was stopped.

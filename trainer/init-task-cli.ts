@@ -1,11 +1,12 @@
 /** `fedbatch init-task`: writes an example of a task, to begin one's own from. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Command } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { StorageError, UsageError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
+import { UsageError } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
+import { makeDirectory, storageError } from '../lib/formats/files/atomic-file.js';
 import { exampleTask } from '../lib/task-file/example-task.js';
 import { isTaskName, readsTypeScript, TASK_ENDINGS } from '../lib/task-file/task-module.js';
 
@@ -38,13 +39,12 @@ Examples:
 /** @throws {UsageError} when something lies there @throws {StorageError} when the disk refuses */
 async function write(file: string, text: string): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeDirectory(dirname(file));
     await writeFile(file, text, { flag: 'wx' });
   } catch (cause) {
-    const code = errorCode(cause);
-    if (code === 'EEXIST')
+    if (errorCode(cause) === 'EEXIST')
       throw new UsageError(`${file}: it is there already; name another file.`, { cause });
-    throw new StorageError(file, `could not be written: ${code}.`, { cause });
+    throw storageError(file, cause);
   }
 }
 

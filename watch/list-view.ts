@@ -1,8 +1,8 @@
 /** The runs below a folder as they go: one row each, with how it stands and what came of it. */
 import { basename, relative, sep } from 'node:path';
-import { DataError, messageOf } from '../lib/core/errors.js';
+import { DataError, toErrorMessage } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import { lockHolder } from '../lib/formats/files/lock-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import { readRunRecord } from '../lib/formats/run-record.js';
 import { volumesBelow } from '../lib/formats/runs/find-run.js';
 import type { RunRow } from '../lib/formats/runs/run-rows.js';
@@ -66,7 +66,7 @@ export const inLink = (address: string): string => address.split('/').map(encode
 /** What the file system or a record says that is not as it should be. @throws what is a bug */
 function faultOf(error: unknown): string {
   if (!(error instanceof DataError) && errorCode(error) === '') throw error;
-  return messageOf(error);
+  return toErrorMessage(error).message;
 }
 
 async function readEntry(volume: string, before: Entry | undefined): Promise<Entry> {

@@ -1,8 +1,8 @@
 /** A run as it goes: how it stands, what it is at, and the sections of its report as of now. */
 import { basename } from 'node:path';
 import { messageOf } from '../lib/core/errors.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import { lockHolder } from '../lib/formats/files/lock-file.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
 import { type RunStatus, readRunStatus } from '../lib/formats/runs/run-status.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { html } from '../lib/html/html.js';

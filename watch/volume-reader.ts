@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { DataError } from '../lib/core/errors.js';
-import { errorCode } from '../lib/formats/files/read-file.js';
+import { errorCode } from '../lib/core/system-errors.js';
 import { roundsAmong, type VolumePaths } from '../lib/formats/volume.js';
 import type { RecordReader } from '../report/records.js';
 

@@ -1,6 +1,6 @@
 /** From a refusal of the API server, or its silence, to one clear sentence with the next step. */
 import { type FedbatchError, isFedbatchError, StageError, UsageError } from '../../lib/core/errors.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
+import { errorCode } from '../../lib/core/system-errors.js';
 
 /** A failed request as far as it is understood. */
 interface ApiFailure {

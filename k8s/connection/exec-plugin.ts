@@ -2,7 +2,7 @@
 import { execa } from 'execa';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
+import { errorCode } from '../../lib/core/system-errors.js';
 import type { ClusterAccess } from './access.js';
 import type { ExecPlugin } from './kubeconfig.js';
 

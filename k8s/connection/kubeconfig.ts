@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../../lib/core/errors.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
+import { errorCode } from '../../lib/core/system-errors.js';
 
 // Go's YAML takes null for nothing, everywhere.
 const optional = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);

@@ -2,7 +2,8 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
-import { ExitCode, InterruptedError, isFedbatchError, messageOf } from '../core/errors.js';
+import { ExitCode, InterruptedError, toErrorMessage } from '../core/errors.js';
+import { errorCode, isRefusal, systemReason } from '../core/system-errors.js';
 import { quietReporter, type Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
 import { withoutAliases } from './aliases.js';
@@ -12,12 +13,15 @@ import { packageVersion } from './version.js';
 /** What every program is given beside its own options. */
 export interface ProgramContext {
   readonly reporter: Reporter;
-  /** Aborts on SIGINT, on SIGTERM, and when the pipeline that started this program is gone. */
+  /** Aborts on SIGINT, SIGTERM and SIGHUP (the terminal is gone), and when the pipeline that started this program is. */
   readonly signal: AbortSignal;
 }
 
 /** Builds a commander command whose action does the work with `context`. */
 export type CommandBuilder = (context: ProgramContext) => Command;
+
+/** What asks a program to stop: Ctrl-C, `kill`, a terminal that is closed. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** After a first signal, how long a program may take to stop by itself. */
 const STOP_GRACE_MS = 5_000;
@@ -37,7 +41,7 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   const stop = new AbortController();
   const release = abortOnRequest(stop);
   const reporter = await createReporter(ownOf(flags));
-  endWithReader();
+  endWithReader(reporter);
   const exitCode = await runArguments(build, flags, { reporter, signal: forMany(stop.signal) });
   if (exitCode !== ExitCode.ok) process.exitCode = exitCode;
   // After a first signal the handler stays: the second one that a terminal and npm send must not kill the ending.
@@ -126,12 +130,18 @@ async function createReporter(flags: readonly string[]): Promise<Reporter> {
   return flags.includes('--quiet') ? quietReporter(reporter) : reporter;
 }
 
-/** Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. */
-function endWithReader(): void {
+/**
+ * Where whoever reads the output has gone (`fedbatch … | head`), the program ends without a word. Where a file takes no more
+ * of it, a lost result ends the program, and lost messages do not: the work is worth more than what is told of it.
+ */
+function endWithReader(reporter: Reporter): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
-      if ('code' in error && error.code === 'EPIPE') process.exit();
-      throw error;
+      if (errorCode(error) === 'EPIPE') process.exit();
+      if (!isRefusal(error)) throw error;
+      if (stream === process.stderr) return;
+      reporter.error(`The output could not be written: ${systemReason(error)}.`);
+      process.exit(ExitCode.data);
     });
   }
 }
@@ -148,14 +158,17 @@ function abortOnRequest(stop: AbortController): () => void {
     stop.abort(new InterruptedError());
     setTimeout(() => process.exit(ExitCode.interrupted), STOP_GRACE_MS).unref();
   };
-  process.on('SIGINT', request).on('SIGTERM', request);
+  for (const name of STOP_SIGNALS) process.on(name, request);
   // The pipeline starts its stages with a channel: when even `kill -9` ends it, the channel closes, and no
   // trainer works on for nobody.
   process.on('disconnect', request);
   process.channel?.unref();
   const wasStartedWithChannel = process.send !== undefined;
   if (wasStartedWithChannel && !process.connected) request();
-  return () => process.off('SIGINT', request).off('SIGTERM', request).off('disconnect', request);
+  return () => {
+    for (const name of STOP_SIGNALS) process.off(name, request);
+    process.off('disconnect', request);
+  };
 }
 
 interface ReportOptions {
@@ -177,12 +190,12 @@ function report(error: unknown, { reporter, debug, interrupted }: ReportOptions)
     leaveResult(message);
     return ExitCode.interrupted;
   }
-  const message = messageOf(error);
+  const { message, exitCode } = toErrorMessage(error);
   leaveResult(message);
-  if (isFedbatchError(error)) reporter.error(message);
+  if (exitCode !== ExitCode.bug) reporter.error(message);
   else reporter.error(`${message} (this is a bug in fedbatch; run again with --debug for the stack trace)`);
   if (debug && error instanceof Error) process.stderr.write(`${formatStack(error)}\n`);
-  return isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+  return exitCode;
 }
 
 function formatStack(error: Error): string {

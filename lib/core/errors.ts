@@ -1,4 +1,5 @@
 /** The kinds of failure that fedbatch knows, each with its exit code, and how they pass between threads. */
+import { isRefusal, refusalSentence } from './system-errors.js';
 
 /** Exit codes of every fedbatch program; on Kubernetes, 2 and 3 are not worth a retry. */
 export const ExitCode = {
@@ -149,11 +150,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Any thrown value as plain data; what is no expected failure is a bug. */
+/** Any thrown value as plain data: an expected failure, or the system's refusal; what is neither is a bug. */
 export function toErrorMessage(error: unknown): ErrorMessage {
-  const message = messageOf(error);
+  const message = isRefusal(error) ? refusalSentence(error) : messageOf(error);
   const stack = error instanceof Error ? (error.stack ?? message) : message;
-  return { message, exitCode: isFedbatchError(error) ? error.exitCode : ExitCode.bug, stack };
+  const unexpected = isRefusal(error) ? ExitCode.data : ExitCode.bug;
+  return { message, exitCode: isFedbatchError(error) ? error.exitCode : unexpected, stack };
 }
 
 /** The error behind plain data: an expected failure again, or a bug. */

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { UsageError } from '../core/errors.js';
-import { errorCode } from '../formats/files/read-file.js';
+import { errorCode } from '../core/system-errors.js';
 
 /** A certificate with its chain, and its key, in PEM. */
 export interface TlsFiles {

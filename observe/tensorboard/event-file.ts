@@ -1,8 +1,8 @@
 /** One event file of a run's logs: added to in pieces, of which a reader that comes later finds the whole ones alone. */
 import { appendFile, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../../lib/core/system-errors.js';
 import { makeDirectory, storageError } from '../../lib/formats/files/atomic-file.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
 import { encodeEvent, encodeVersion, readEvent, type StepEvent } from './event-message.js';
 import { frameRecord, soundRecords } from './record-frames.js';
 
@@ -51,7 +51,7 @@ export async function openEventFile(path: string, closing: readonly string[]): P
     async append(piece) {
       const messages = piece.map(encodeEvent);
       if (!isBegun) {
-        await makeDirectory(join(path, '..'));
+        await makeDirectory(join(path, '..')).catch(refused);
         messages.unshift(encodeVersion(piece[0]?.wallTime ?? 0));
       }
       await appendFile(path, Buffer.concat(messages.map(frameRecord))).catch(refused);

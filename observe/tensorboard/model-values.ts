@@ -1,11 +1,11 @@
 /** What TensorBoard is shown of a global model: how its weights lie, and what it takes for what. */
 import { readFile, stat } from 'node:fs/promises';
 import { DataError } from '../../lib/core/errors.js';
+import { errorCode } from '../../lib/core/system-errors.js';
 import { type AccuracyRecord, accuracyRecordSchema } from '../../lib/formats/accuracy-record.js';
 import { confusionsIn } from '../../lib/formats/confusions.js';
 import { picturedImage, readInputsOf } from '../../lib/formats/data/example-pictures.js';
 import { jsonOrNothing } from '../../lib/formats/files/json-document.js';
-import { errorCode } from '../../lib/formats/files/read-file.js';
 import { readKerasFile } from '../../lib/formats/keras/keras-hdf5.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';

@@ -1,5 +1,5 @@
 /** The failure of a run as its record has it, so that whoever finds the volume later reads what the user saw. */
-import { ExitCode, isFedbatchError, messageOf, StageError, ThresholdError } from '../../lib/core/errors.js';
+import { StageError, ThresholdError, toErrorMessage } from '../../lib/core/errors.js';
 import { metricIn, reaches, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
 import { nextStep, type RunFailure } from '../../lib/formats/run-results.js';
 
@@ -11,9 +11,8 @@ export interface Place {
 
 /** The facts of `error`, thrown at `place`. */
 export function failureOf(error: unknown, place: Place): RunFailure {
-  const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
+  const { exitCode, message: reason } = toErrorMessage(error);
   const { client } = error instanceof StageError ? error : {};
-  const reason = messageOf(error);
   const next = error instanceof AccuracyError ? error.next : nextStep(exitCode);
   return {
     stage: place.stage,

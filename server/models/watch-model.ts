@@ -3,7 +3,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, readFileShared } from '../../lib/formats/files/read-file.js';
+import { errorCode } from '../../lib/core/system-errors.js';
+import { readFileShared } from '../../lib/formats/files/read-file.js';
 import { KERAS_FILE } from '../../lib/formats/keras/keras-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { ACCURACY_FILE, findTraining, METRICS_FILE, readTestedModel } from './model-records.js';

@@ -1,6 +1,6 @@
 /** What the server and its prediction worker say to each other, and the worker's side of the conversation. */
 import type { MessagePort } from 'node:worker_threads';
-import { ExitCode, isFedbatchError, messageOf } from '../../lib/core/errors.js';
+import { type ExitCode, messageOf, toErrorMessage } from '../../lib/core/errors.js';
 import type { PredictSession } from '../../lib/engine/engine.js';
 import type { PixelScale } from '../../lib/federation/pixel-scale.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';
@@ -48,8 +48,8 @@ export async function answerRequests(port: MessagePort, load: () => Promise<Load
   try {
     loaded = await load();
   } catch (error) {
-    const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
-    reply({ kind: 'refused', message: messageOf(error), exitCode });
+    const { message, exitCode } = toErrorMessage(error);
+    reply({ kind: 'refused', message, exitCode });
     port.close();
     return;
   }

@@ -2,7 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../core/errors.js';
-import { errorCode, sha256, sha256OfFile } from '../files/read-file.js';
+import { errorCode, systemReason } from '../../core/system-errors.js';
+import { sha256, sha256OfFile } from '../files/read-file.js';
 import { clientTestName } from '../volume.js';
 import { foreignDirectory } from './foreign-data.js';
 
@@ -36,7 +37,7 @@ export async function listGivenShards(directory: string): Promise<GivenShards> {
     new DataError({ file: directory, expected, found }, { cause });
   const names = await readdir(directory).catch((cause: unknown) => {
     const found: Readonly<Record<string, string>> = { ENOENT: 'nothing there', ENOTDIR: 'a file' };
-    throw fault(found[errorCode(cause)] ?? `${errorCode(cause)}`, cause);
+    throw fault(found[errorCode(cause)] ?? systemReason(cause), cause);
   });
   const npz = names.filter((name) => name.endsWith('.npz') && !name.startsWith('.') && name !== 'test.npz');
   const numbered = npz.filter((name) => /^(0|[1-9]\d*)\.npz$/.test(name));

@@ -2,7 +2,8 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import type { default as JSZip, JSZipObject } from 'jszip';
 import { DataError, type DataProblem } from '../../core/errors.js';
-import { errorCode, inflateBudget, MAX_EXPANSION, readHead, SMALL_BYTES } from '../files/read-file.js';
+import { errorCode } from '../../core/system-errors.js';
+import { inflateBudget, MAX_EXPANSION, readHead, SMALL_BYTES } from '../files/read-file.js';
 import { ELSEWHERE, type EntryFacts, zipFormat } from './streamed/zip-records.js';
 
 /** An archive whose entries are inflated one at a time, when they are asked for. */

@@ -2,11 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { isFedbatchError, messageOf, StorageError } from '../../core/errors.js';
-import { errorCode, readFileBytes } from './read-file.js';
+import { isFedbatchError, StorageError } from '../../core/errors.js';
+import { errorCode, systemReason } from '../../core/system-errors.js';
+import { readFileBytes } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
 const TEMPORARY_PREFIX = '.tmp-';
+
+/** So much of a file's name stands in its temporary one: the longest that a file system allows has no room for more. */
+const KEPT_CHARACTERS = 64;
 
 /** Who may read a file: the permission bits; those of the process's umask unless told. */
 interface WriteOptions {
@@ -174,16 +178,21 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** Removes what a killed writer left in `directory`; call it only where no writer is at work. */
+/** Removes what a killed writer left in `directory`; call it only where no writer is at work. @throws {StorageError} */
 export async function removeTemporaryFiles(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   const left = names.filter((name) => name.startsWith(TEMPORARY_PREFIX));
-  await Promise.all(left.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+  for (const name of left) {
+    await rm(join(directory, name), { recursive: true, force: true }).catch((error: unknown) => {
+      throw storageError(join(directory, name), error);
+    });
+  }
 }
 
 /** A name beside `path` that readers of its directory pass over. */
 export function temporaryName(path: string): string {
-  return join(dirname(path), `${TEMPORARY_PREFIX}${basename(path)}-${randomBytes(4).toString('hex')}`);
+  const kept = basename(path).slice(0, KEPT_CHARACTERS);
+  return join(dirname(path), `${TEMPORARY_PREFIX}${kept}-${randomBytes(4).toString('hex')}`);
 }
 
 async function syncDirectory(directory: string): Promise<void> {
@@ -198,22 +207,7 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-const STORAGE_FAULTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EFBIG: 'the file would exceed the size limit of this process or file system',
-  EROFS: 'the file system is read-only',
-  EACCES: 'permission denied',
-  EPERM: 'the operation is not permitted',
-  EEXIST: 'a part of the path is a file, not a directory',
-  ENOENT: 'its directory does not exist and cannot be made',
-  ENOTDIR: 'a part of the path is a file, not a directory',
-  EISDIR: 'the path is a directory',
-};
-
 /** What a failed write of `path` means to a user. */
 export function storageError(path: string, cause: unknown): StorageError {
-  const code = errorCode(cause);
-  const reason = STORAGE_FAULTS[code] ?? messageOf(cause);
-  return new StorageError(path, `could not be written: ${reason}${code ? ` (${code})` : ''}.`, { cause });
+  return new StorageError(path, `could not be written: ${systemReason(cause)}.`, { cause });
 }

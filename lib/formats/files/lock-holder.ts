@@ -4,7 +4,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { errorCode } from './read-file.js';
+import { errorCode } from '../../core/system-errors.js';
 
 /** Who holds a lock. */
 interface Holder {

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { access, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { DataError } from '../../core/errors.js';
+import { errorCode, systemReason } from '../../core/system-errors.js';
 
 /** Whether something lies at `path` that this process may look at. */
 export function exists(path: string): Promise<boolean> {
@@ -11,6 +12,16 @@ export function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Whether it is certain that nothing lies at `path`. */
+export async function isMissing(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return false;
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR'].includes(errorCode(error));
+  }
 }
 
 /** What a file may be that somebody else put there. */
@@ -115,13 +126,8 @@ function unreadable(path: string, what: string, cause: unknown): DataError {
         ? 'a directory'
         : code === 'ERR_FS_FILE_TOO_LARGE'
           ? 'a file of more than 2 GiB'
-          : `a file that cannot be read (${code})`;
+          : `a file that cannot be read: ${systemReason(cause)}`;
   return new DataError({ file: path, expected: what, found }, { cause });
-}
-
-/** The `code` of a Node system error, or an empty string. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /** Below this, no file is called a bomb: any machine that trains has as much to spare. */

@@ -1,8 +1,29 @@
-/** A file for what does not fit into memory while data are dealt: it has no name for anybody else, and is gone with its process. */
+/** Room on a disk for a while: a directory, or a file for what does not fit into memory, which is gone with its process. */
 import { closeSync, existsSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { IN_MEMORY_BYTES } from '../../federation/example-rows.js';
 import { storageError, temporaryName } from './atomic-file.js';
+
+/**
+ * Lets `use` have a directory of its own, where the system wants such things, with `purpose` in its name.
+ *
+ * @throws {StorageError} when there is no room for one; what `use` throws
+ */
+export async function withScratchDirectory<T>(
+  purpose: string,
+  use: (directory: string) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), `fedbatch-${purpose}-`)).catch((error: unknown) => {
+    throw storageError(tmpdir(), error);
+  });
+  try {
+    return await use(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
 
 /** Numbers in a typed array. */
 type Numbers = Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array;

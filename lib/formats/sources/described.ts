@@ -1,8 +1,7 @@
 /** Data by their description: a `data.yaml` in place of what it describes. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { DataError } from '../../core/errors.js';
-import { errorCode } from '../files/read-file.js';
+import { readFileBytes } from '../files/read-file.js';
 import { type DataDescription, descriptionSchema } from './description.js';
 import type { SourceKind } from './source-kind.js';
 
@@ -22,9 +21,7 @@ export const described: SourceKind = {
 
 /** A description from its file, with the path of what it describes. @throws {DataError} when it is none, by the field */
 export async function readDescription(file: string): Promise<DataDescription> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError({ file, expected: 'a description of data', found: errorCode(cause) }, { cause });
-  });
+  const text = new TextDecoder().decode(await readFileBytes(file, 'a description of data'));
   const { parse, YAMLError } = await import('yaml');
   let document: unknown;
   try {

@@ -2,9 +2,10 @@
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
+import { errorCode } from '../../core/system-errors.js';
 import { sizeOf } from '../../core/weights.js';
 import { type NpyRows, rowsOfArray } from '../data/array-rows.js';
-import { errorCode, exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
+import { exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
 import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 
 /** The format: http://yann.lecun.com/exdb/mnist/, "the IDX file format". */

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { CsvError, parse } from 'csv-parse';
 import { DataError } from '../../../core/errors.js';
+import { errorCode, systemReason } from '../../../core/system-errors.js';
 import { type CellTarget, type LineSink, PlainLines } from './plain-lines.js';
 import { isHeader } from './table-text.js';
 
@@ -244,11 +245,11 @@ function refusalOf(file: string, cause: unknown, linesBefore: number): unknown {
     const found = CSV_FAULTS[code] ?? cause.message;
     return new DataError({ file: place, expected: 'a row of a CSV file', found }, { cause });
   }
-  const { code = '' } = cause as NodeJS.ErrnoException;
+  const code = errorCode(cause);
   if (code.startsWith('Z_'))
     return new DataError({ file, expected: 'a gzip file', found: 'damaged data' }, { cause });
   if (/^E[A-Z]+$/.test(code)) {
-    const found = `a file that cannot be read (${code})`;
+    const found = `a file that cannot be read: ${systemReason(cause)}`;
     return new DataError({ file, expected: 'a CSV file', found }, { cause });
   }
   return cause;
