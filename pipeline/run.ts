@@ -6,7 +6,7 @@ import type { Threshold } from '../lib/federation/metrics.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
-import { isMissing, sha256OfFile } from '../lib/formats/files/read-file.js';
+import { isAbsent, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { EVENTS_VERSION } from '../lib/formats/metrics-event.js';
@@ -120,14 +120,14 @@ async function runOnRecord(
     return await runOnVolume(volume, { ...options, cores: availableCores(), metrics, clock }, context);
   } catch (error) {
     const told = context.signal.aborted ? interrupted(paths, context.signal, error) : error;
-    if (await isMissing(paths.run)) {
+    if (await isAbsent(paths.run)) {
       await clearRemains(volume);
       throw goneError(paths.root, told);
     }
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
     throw told;
   } finally {
-    if (!(await isMissing(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
+    if (!(await isAbsent(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
     await metrics.close();
   }
 }

@@ -3,7 +3,7 @@ import { appendFile, open } from 'node:fs/promises';
 import { StorageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/core/system-errors.js';
 import { storageError } from '../../lib/formats/files/atomic-file.js';
-import { isMissing } from '../../lib/formats/files/read-file.js';
+import { isAbsent } from '../../lib/formats/files/read-file.js';
 import type { RunEvent, TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { RunFailure } from '../../lib/formats/run-results.js';
 import { rotateEvents } from '../../lib/formats/runs/event-lines.js';
@@ -41,7 +41,7 @@ export async function openMetrics(
 ): Promise<MetricsFile> {
   let sizeBytes = await dropUnfinishedLine(metrics);
   const write = async (line: string): Promise<void> => {
-    if (await isMissing(run)) throw goneError(root);
+    if (await isAbsent(run)) throw goneError(root);
     try {
       if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
         await rotateEvents(metrics);

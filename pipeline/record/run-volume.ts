@@ -7,7 +7,7 @@ import { errorCode, isRefusal } from '../../lib/core/system-errors.js';
 import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
 import { ifWhole } from '../../lib/formats/files/json-document.js';
 import { takeLock } from '../../lib/formats/files/lock-file.js';
-import { isMissing } from '../../lib/formats/files/read-file.js';
+import { isAbsent } from '../../lib/formats/files/read-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../lib/formats/run-record.js';
 import { repeatedPaths, type VolumePaths } from '../../lib/formats/volume.js';
@@ -85,7 +85,7 @@ export async function recordDataset(volume: RunVolume, sha256: string): Promise<
 
 /** Whether the splitter can tell that the shards are those of a split: all that lies in a run's own folder is the run's. */
 async function isVouchedFor({ manifest, splitMark }: VolumePaths): Promise<boolean> {
-  return (await ifWhole(readManifest(manifest))) !== undefined || !(await isMissing(splitMark));
+  return (await ifWhole(readManifest(manifest))) !== undefined || !(await isAbsent(splitMark));
 }
 
 /**

@@ -32,7 +32,7 @@ import { isFedbatchError, StorageError, UsageError } from '../../core/errors.js'
 import { errorCode } from '../../core/system-errors.js';
 import { makeDirectory, storageError } from './atomic-file.js';
 import { currentHolder, type Guarded, heldMessage, holderIn, isDead, lifeOf } from './lock-holder.js';
-import { isMissing } from './read-file.js';
+import { isAbsent } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {
@@ -190,7 +190,7 @@ async function readText(name: string, isLast = false): Promise<string | undefine
 /** A link that leads nowhere cannot be read, and keeps its name from everybody. */
 async function nothingUnlessLink(name: string): Promise<undefined> {
   const found = await lstat(name).catch(() => undefined);
-  if (found?.isSymbolicLink() === true && (await isMissing(name)))
+  if (found?.isSymbolicLink() === true && (await isAbsent(name)))
     throw new StorageError(
       name,
       'expected a lock file, found a symbolic link that leads nowhere: remove it.',

@@ -15,7 +15,7 @@ export function exists(path: string): Promise<boolean> {
 }
 
 /** Whether it is certain that nothing lies at `path`. */
-export async function isMissing(path: string): Promise<boolean> {
+export async function isAbsent(path: string): Promise<boolean> {
   try {
     await stat(path);
     return false;
