@@ -2,7 +2,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
-import { errorCode, systemReason } from '../lib/core/system-errors.js';
+import { errorCode, isMachineTrouble, systemReason } from '../lib/core/system-errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/stage-results.js';
@@ -120,6 +120,8 @@ function whyMisplaced(
 /** Why a file could not be read; what is no fault of the file is thrown again. */
 export function unreadable(error: unknown): string {
   if (error instanceof OtherArraysError) return error.difference;
+  // A client must not be left out, nor a quorum be missed, since this machine's disk failed.
+  if (isFedbatchError(error) && isMachineTrouble(error.cause)) throw error;
   if (error instanceof DataError) return `expected ${error.problem.expected}, found ${error.problem.found}`;
   if (isFedbatchError(error)) return error.message;
   throw error;

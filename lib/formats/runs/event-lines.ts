@@ -7,6 +7,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { errorCode } from '../../core/system-errors.js';
 
 /** `metrics.jsonl` → `metrics-0012.jsonl`. */
@@ -64,7 +65,8 @@ export function createEventReader(path: string): EventReader {
         isCut = false;
         for (const part of parts.slice(wholeParts)) {
           if (newest && (await isSameFile(newest, part))) break;
-          for await (const lines of linesFrom(createReadStream(part, { start: offset }))) yield lines.texts;
+          const whole = createReadStream(part, { start: offset });
+          for await (const lines of linesFrom(whole)) yield lines.texts;
           [wholeParts, offset] = [wholeParts + 1, 0];
         }
         if (newest === undefined) return;
@@ -103,7 +105,9 @@ export function eventLines(path: string): AsyncGenerator<readonly string[]> {
 }
 
 /** Lines as they come: their size with their ends, and how many bytes follow that have no end. */
-async function* linesFrom(stream: AsyncIterable<Buffer>) {
+async function* linesFrom(stream: Readable) {
+  // What fails while it is read, the loop hears; that it cannot be closed then is nobody's concern.
+  stream.on('error', () => undefined);
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of stream) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
