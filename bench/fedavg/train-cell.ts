@@ -105,9 +105,18 @@ async function readBuilds(volume: string): Promise<readonly Build[]> {
 }
 
 async function recordBuild(volume: string, program: string): Promise<void> {
+  const commit = await commitOf(dirname(program));
+  const build = { commit, machine: describeMachine(), date: new Date().toISOString().slice(0, 10) };
+  const earlier = await readBuilds(volume);
+  if (JSON.stringify(earlier.at(-1)) === JSON.stringify(build)) return;
+  await writeFileAtomic(buildsFile(volume), JSON.stringify([...earlier, build]));
+}
+
+/** The commit of the working tree that a directory belongs to, and whether more was changed in it than documents. */
+export async function commitOf(directory: string): Promise<string> {
   const git = async (...options: readonly string[]) =>
-    (await execa('git', options, { cwd: dirname(program), reject: false })).stdout;
-  // The documents are what this bench writes itself.
+    (await execa('git', options, { cwd: directory, reject: false })).stdout;
+  // The documents are what benchmarks write themselves.
   const changed = await git(
     'status',
     '--porcelain',
@@ -116,9 +125,5 @@ async function recordBuild(volume: string, program: string): Promise<void> {
     ':/',
     ':(exclude,top)docs',
   );
-  const commit = `${(await git('describe', '--always')) || 'unknown'}${changed === '' ? '' : '-dirty'}`;
-  const build = { commit, machine: describeMachine(), date: new Date().toISOString().slice(0, 10) };
-  const earlier = await readBuilds(volume);
-  if (JSON.stringify(earlier.at(-1)) === JSON.stringify(build)) return;
-  await writeFileAtomic(buildsFile(volume), JSON.stringify([...earlier, build]));
+  return `${(await git('describe', '--always')) || 'unknown'}${changed === '' ? '' : '-dirty'}`;
 }

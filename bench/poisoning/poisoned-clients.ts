@@ -1,0 +1,37 @@
+/**
+ * Loaded into the simulator before it starts (`node --import`): between a client's training and the server it puts an
+ * attacker's update in the place of the honest one, as whoever runs that client could. The simulator does not know of it.
+ */
+import { Worker } from 'node:worker_threads';
+import type { WorkerMessage, WorkerTask } from '../../simulator/worker-messages.js';
+import { type Attackers, poisonUpdate } from './attacks.js';
+
+/** The variable that tells who attacks, as JSON. */
+const ATTACKERS = 'FEDBATCH_BENCH_ATTACKERS';
+
+const { attack, clients, seed } = JSON.parse(process.env[ATTACKERS] ?? '{"clients":[]}') as Attackers;
+
+/** What each worker has been given and has not answered; it answers in that order. */
+const tasks = new WeakMap<Worker, WorkerTask[]>();
+const { postMessage, on } = Worker.prototype;
+
+Worker.prototype.postMessage = function (message: WorkerTask | 'stop', ...others: []) {
+  if (message !== 'stop') tasks.set(this, [...(tasks.get(this) ?? []), message]);
+  return postMessage.call(this, message, ...others);
+};
+
+function poisoned(worker: Worker, message: WorkerMessage): void {
+  if (message.kind !== 'result') return;
+  const task = tasks.get(worker)?.shift();
+  if (task?.kind !== 'train' || message.result.kind !== 'trained') return;
+  const { client, round, update, global } = task;
+  if (clients.includes(client)) poisonUpdate(update, attack, { client, round, global: global.weights, seed });
+}
+
+Worker.prototype.on = function (this: Worker, event: string, listener: (message: WorkerMessage) => void) {
+  if (event !== 'message') return on.call(this, event, listener);
+  return on.call(this, event, (message: WorkerMessage) => {
+    poisoned(this, message);
+    listener(message);
+  });
+} as typeof on;
