@@ -1,44 +1,58 @@
-/** What it costs a run to be watched: by each watcher alone, and by all of them together. */
+/** What it costs a run to be watched by all that can watch one. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { interleave } from './measure.js';
-import { medianOf, type Table } from './report.js';
+import { endedProcessesSeconds, interleave } from './measure.js';
+import { medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, withDirectory } from './section.js';
 
-/** The run: short, with a small model, so that what watches is a larger part of it than of one that people wait for. */
-const RUN = ['run', '--model', 'mlp', '--clients', '5', '--rounds', '10', '--epochs', '1'] as const;
+/** The run: the default model, on two processors some two minutes long. */
+const RUN = ['run', '--clients', '5', '--rounds', '10'] as const;
 
-/** The same run, unwatched and watched, in turn. */
+/** The same run, watched by nobody and by everything there is, in turn. */
 export async function benchWatching({ rounds, journal }: BenchOptions): Promise<Table> {
   const mlflow = await readyServer();
+  const everything = [
+    '--tensorboard',
+    '--mlflow',
+    mlflow.url,
+    '--metrics-port',
+    '0',
+    '--on-event',
+    'cat >/dev/null',
+  ];
   try {
     return await withDirectory(async (directory) => {
       let fresh = 0;
-      const run = (...options: readonly string[]) =>
-        fedbatch(...RUN, ...options, '--volume', join(directory, `${fresh++}`));
-      const watchers: Readonly<Record<string, readonly string[]>> = {
-        'TensorBoard (`--tensorboard`)': ['--tensorboard'],
-        'MLflow (`--mlflow`)': ['--mlflow', mlflow.url],
-        'Prometheus (`--metrics-port`)': ['--metrics-port', '0'],
-        'a program (`--on-event`)': ['--on-event', 'cat >/dev/null'],
+      const run = async (...options: readonly string[]) => {
+        const before = endedProcessesSeconds();
+        const { seconds } = await fedbatch(...RUN, ...options, '--volume', join(directory, `${fresh++}`));
+        return { seconds, processorSeconds: endedProcessesSeconds() - before };
       };
-      const samples = await interleave(
+      const sides = { nobody: () => run(), everything: () => run(...everything) };
+      const { nobody = [], everything: all = [] } = await interleave(
         { rounds, journal, name: 'watching' },
-        {
-          nobody: () => run(),
-          ...Object.fromEntries(
-            Object.entries(watchers).map(([name, options]) => [name, () => run(...options)]),
-          ),
-          'all of them': () => run(...Object.values(watchers).flat()),
-        },
+        sides,
       );
-      const alone = medianOf(samples.nobody ?? [], ({ seconds }) => seconds);
-      const rows = Object.entries(samples).map(([name, each]) => {
-        const seconds = medianOf(each, (sample) => sample.seconds);
-        return [name, `${seconds.toFixed(2)} s`, (seconds / alone).toFixed(3)];
-      });
-      return { header: ['who watches', 'wall time of the run', 'of that of nobody'], rows };
+      const figures = ['seconds', 'processorSeconds'] as const;
+      const row = (name: string, samples: typeof nobody) => [
+        name,
+        ...figures.map((figure) => `${medianOf(samples, (sample) => sample[figure]).toFixed(2)} s`),
+      ];
+      const ratios = figures.map((figure) =>
+        ratioByRound(
+          all.map((sample) => sample[figure]),
+          nobody.map((sample) => sample[figure]),
+        ).toFixed(3),
+      );
+      return {
+        header: ['who watches', 'wall time of the run', 'processor time'],
+        rows: [
+          row('nobody', nobody),
+          row('TensorBoard, MLflow, Prometheus and a program, all at once', all),
+          ['the second of the first', ...ratios],
+        ],
+      };
     });
   } finally {
     mlflow.close();

@@ -32,7 +32,7 @@ export interface RunAsked {
   readonly minMetric?: Threshold | undefined;
   /** What the run is a part of: those who watch it show it there. */
   readonly partOf?: RunGroup | undefined;
-  /** Runs the stages' programs; by default each is a process of this machine. */
+  /** Runs the stages' programs; by default processes of this machine do. */
   readonly stages?: StageRunner | undefined;
   /** Opens the channel to an external trainer, once the settings are right; by default processes of this machine train. */
   readonly openTrainers?: () => Promise<TrainingPipe>;

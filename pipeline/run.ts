@@ -39,6 +39,7 @@ import type { StageContext, StageRunner } from './rounds/target.js';
 import { count } from './rounds/telling.js';
 import { createStageClock, type StageClock, timedRunner, toldRunner } from './rounds/watched-runner.js';
 import { type RunBefore, type Simulation, simulation } from './simulation/simulation.js';
+import { stageHosts } from './stage-hosts.js';
 import { createVolumeRunner, type VolumeRunner } from './volume-runner.js';
 
 /** Workers of a simulation at most, however many are asked for: a slip of the finger must not take the machine down. */
@@ -71,7 +72,7 @@ interface RunOptions {
   readonly minMetric?: Threshold | undefined;
   /** Somebody else who trains the clients; by default processes of this machine do. */
   readonly trainers?: TrainingPipe;
-  /** Runs the stages' programs; by default each is a process of this machine. */
+  /** Runs the stages' programs; by default processes of this machine do. */
   readonly stages?: StageRunner | undefined;
   /** Opens those who watch it. */
   readonly openWatchers?: (context: WatchContext) => Promise<Watchers>;
@@ -116,8 +117,10 @@ async function runOnRecord(
   const watchers = await options.openWatchers?.({ paths, reporter: context.reporter });
   const metrics = await openMetrics(paths, { watchers });
   const clock = createStageClock();
+  const hosts = stageHosts(paths);
   try {
-    return await runOnVolume(volume, { ...options, cores: availableCores(), metrics, clock }, context);
+    const resources = { cores: availableCores(), stages: options.stages ?? hosts.run, metrics, clock };
+    return await runOnVolume(volume, { ...options, ...resources }, context);
   } catch (error) {
     const told = context.signal.aborted ? interrupted(paths, context.signal, error) : error;
     if (await isAbsent(paths.run)) {
@@ -127,6 +130,7 @@ async function runOnRecord(
     await recordFailure({ ...context, metrics }, failureOf(told, clock.failedAt() ?? { stage: 'run' }));
     throw told;
   } finally {
+    await hosts.close();
     if (!(await isAbsent(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
     await metrics.close();
   }

@@ -32,7 +32,7 @@ export async function runStage(
   task: StageTask,
   context: StageContext & StageListeners,
 ): Promise<readonly string[]> {
-  const child = start(task, context, { stdin: 'ignore', keepsOutput: true });
+  const child = startStage(task, context, { stdin: 'ignore', keepsOutput: true });
   return (await finish(child, { task, ...context })).stdout;
 }
 
@@ -48,7 +48,7 @@ interface ServiceStage {
 
 /** Starts a stage that lives until its stdin ends; its answers go to `onOutput`. */
 export function startService(task: StageTask, context: StageContext & StageListeners): ServiceStage {
-  const child = start(task, context, { stdin: 'pipe', keepsOutput: false });
+  const child = startStage(task, context, { stdin: 'pipe', keepsOutput: false });
   // It may end before it reads: why it did is what its end tells.
   child.stdin?.on('error', () => undefined);
   return {
@@ -63,9 +63,10 @@ const UNWATCHED = Object.fromEntries(
   WATCHING.settings.flatMap(({ variable }) => (variable === undefined ? [] : [[variable, '']])),
 );
 
-function start(
-  { program, arguments: given, runtime }: StageTask,
-  { signal }: StageContext,
+/** Starts the process of a stage. @throws {InterruptedError} when `signal` has aborted */
+export function startStage(
+  { program, arguments: given, runtime }: Pick<StageTask, 'program' | 'arguments' | 'runtime'>,
+  { signal }: Pick<StageContext, 'signal'>,
   { stdin, keepsOutput }: { readonly stdin: 'ignore' | 'pipe'; readonly keepsOutput: boolean },
 ) {
   if (signal.aborted) throw new InterruptedError();
@@ -86,17 +87,11 @@ function start(
 
 /** Passes on what a stage says until it has ended. */
 async function finish(
-  child: ReturnType<typeof start>,
-  {
-    task,
-    reporter,
-    signal,
-    onOutput,
-    onEngine,
-    onWarning,
-  }: { readonly task: StageTask } & StageContext & StageListeners,
+  child: ReturnType<typeof startStage>,
+  { task, ...context }: { readonly task: StageTask } & StageContext & StageListeners,
 ): Promise<{ readonly stdout: readonly string[] }> {
-  const sink: LineSink = { task, reporter, onEngine, onWarning, errors: [], other: [] };
+  const { reporter, signal, onOutput } = context;
+  const sink = lineSink(task, context);
   const output = onOutput && eachLine(child.iterable({ from: 'stdout' }), onOutput);
   await eachLine(child.iterable({ from: 'stderr' }), (line) => passOn(line, sink));
   await output;
@@ -125,9 +120,9 @@ export interface StageEnding {
 export function settleStage(
   task: StageTask,
   { exitCode, signal, stdout, stderr }: StageEnding,
-  { reporter, onEngine, onWarning }: Pick<StageContext, 'reporter'> & StageListeners,
+  context: Pick<StageContext, 'reporter'> & StageListeners,
 ): readonly string[] {
-  const sink: LineSink = { task, reporter, onEngine, onWarning, errors: [], other: [] };
+  const sink = lineSink(task, context);
   for (const line of stderr) passOn(line, sink);
   if (exitCode === 0) return stdout;
   throw stageError(exitCode === undefined ? { signal: signal ?? 'an unknown signal' } : { exitCode }, sink);
@@ -143,7 +138,8 @@ export function lastJsonLine<T>(task: StageTask, lines: readonly string[], schem
   });
 }
 
-async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
+/** Hands on line after line. */
+export async function eachLine(lines: AsyncIterable<string>, use: (line: string) => void): Promise<void> {
   for await (const line of lines) use(line);
 }
 
@@ -161,6 +157,7 @@ function showProgress(progress: ProgressEvent, sink: LineSink): void {
   }
 }
 
+/** Where the lines of a stage's log go. */
 interface LineSink {
   readonly task: StageTask;
   readonly reporter: Reporter;
@@ -172,8 +169,16 @@ interface LineSink {
   firstProgressAt?: number;
 }
 
+/** What a stage tells goes to `context`. */
+export function lineSink(
+  task: StageTask,
+  { reporter, onEngine, onWarning }: Pick<StageContext, 'reporter'> & StageListeners,
+): LineSink {
+  return { task, reporter, onEngine, onWarning, errors: [], other: [] };
+}
+
 /** Progress and warnings go on to the pipeline's reporter; what explains a failure is kept in `errors`. */
-function passOn(line: string, sink: LineSink): void {
+export function passOn(line: string, sink: LineSink): void {
   const { task, reporter, errors, other } = sink;
   const entry = parseLine(line);
   if (entry === undefined) {
@@ -210,13 +215,18 @@ function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEv
   return { ...(progress as unknown as ProgressEvent), ...Object.fromEntries(known) };
 }
 
-interface Ending {
+/** How a process ended. */
+export interface Ending {
   readonly exitCode?: number;
   readonly signal?: string;
   readonly cause?: unknown;
 }
 
-function stageError({ exitCode, signal, cause }: Ending, { task, errors, other }: LineSink): StageError {
+/** What a stage failed by, in its own words. */
+export function stageError(
+  { exitCode, signal, cause }: Ending,
+  { task, errors, other }: LineSink,
+): StageError {
   const ending =
     exitCode !== undefined
       ? `ended with exit code ${exitCode}`

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { permutation, randomStream } from '../lib/core/random.js';
-import { isRunning, isStopped, runningWith } from './processes.js';
+import { isRunning, isStopped } from './processes.js';
 import { lastLine, runProgramFile } from './programs.js';
-import { commandOf, finishRun, type ResultLine, roundOf, startRun } from './runs.js';
+import { finishRun, type ResultLine, roundOf, startRun, type Turn, trainingFor } from './runs.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const CLIENTS = 20;
@@ -68,12 +68,6 @@ test('20 clients, 10 rounds, a fifth of the trainers killed: exact records, near
   assert.notEqual(line.sha256, undisturbed.sha256);
 });
 
-/** One client's training in one round. */
-interface Turn {
-  readonly round: number;
-  readonly client: number;
-}
-
 /** Kills the trainers of KILLED random turns, each at a random moment; returns those that it got. */
 async function killSome(volume: string, isGoingOn: () => boolean): Promise<readonly Turn[]> {
   const chosen = new Set(permutation(CLIENTS * ROUNDS, randomStream(1, 'chaos')).subarray(0, KILLED));
@@ -83,16 +77,17 @@ async function killSome(volume: string, isGoingOn: () => boolean): Promise<reado
   // A victim that was done first is made up for by the next turn that was not chosen.
   let owed = 0;
   const attempt = async (pid: number, turn: Turn) => {
-    await sleep(Math.random() * 600);
+    await sleep(Math.random() * 200);
     if (await killBeforeItsUpdate(volume, pid, turn)) killed.push(turn);
     else owed++;
   };
   while (isGoingOn()) {
-    for (const pid of runningWith(join(volume, 'rounds'))) {
-      const turn = turnOf(volume, pid);
-      if (turn === undefined || seen.has(pid)) continue;
-      seen.add(pid);
-      const isChosen = chosen.has((turn.round - 1) * CLIENTS + turn.client);
+    for (const { pid, ...turn } of trainingFor(volume)) {
+      // One that was killed is trained again, and may live then.
+      const number = (turn.round - 1) * CLIENTS + turn.client;
+      if (seen.has(number)) continue;
+      seen.add(number);
+      const isChosen = chosen.has(number);
       if (!isChosen && owed > 0) owed--;
       else if (!isChosen) continue;
       attempts.push(attempt(pid, turn));
@@ -105,7 +100,10 @@ async function killSome(volume: string, isGoingOn: () => boolean): Promise<reado
 
 /** Halts the process first: one whose update lies there already has as good as reported, and is let go. */
 async function killBeforeItsUpdate(volume: string, pid: number, turn: Turn): Promise<boolean> {
-  const isStillIt = () => turnOf(volume, pid)?.client === turn.client;
+  const isStillIt = () =>
+    trainingFor(volume).some(
+      (each) => each.pid === pid && each.client === turn.client && each.round === turn.round,
+    );
   if (!isStillIt()) return false;
   process.kill(pid, 'SIGSTOP');
   while (isRunning(pid) && !isStopped(pid)) await sleep(1);
@@ -117,12 +115,3 @@ async function killBeforeItsUpdate(volume: string, pid: number, turn: Turn): Pro
 
 const updateOf = (volume: string, { round, client }: Turn) =>
   join(volume, 'rounds', String(round).padStart(4, '0'), 'updates', `${client}.h5`);
-
-/** Whose training a process is, if it is one. */
-function turnOf(volume: string, pid: number): Turn | undefined {
-  const words = commandOf(pid).split('\0');
-  if (!words.some((word) => word.endsWith('trainer/cli.js'))) return undefined;
-  const after = (flag: string) => Number(words[words.indexOf(flag) + 1]);
-  const turn = { round: after('--round'), client: after('--client') };
-  return words.includes(updateOf(volume, turn)) ? turn : undefined;
-}

@@ -15,7 +15,7 @@ import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import { endRun, endStruckRun, eventsOf, temporaryFiles, waitFor } from './runs.js';
+import { endRun, endStruckRun, eventsOf, temporaryFiles, trainingFor, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
@@ -549,7 +549,7 @@ for (const [signal, whom] of [
     // The second one goes on where the first one was stopped.
     const volume = join(directory, 'stopped');
     const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
-    await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
+    await waitFor(() => trainingFor(volume).length === 2);
     await sleep(300);
     if (signal === 'SIGINT') process.kill(-(run.pid ?? 0), signal);
     else run.kill(signal);
@@ -576,7 +576,7 @@ for (const [signal, whom] of [
 test('trainers do not outlive a pipeline that is killed alone', async () => {
   const volume = join(directory, 'stopped');
   const run = start(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
-  await waitFor(() => runningWith(join(volume, 'rounds')).length === 2);
+  await waitFor(() => trainingFor(volume).length === 2);
   run.kill('SIGKILL');
   await waitFor(() => runningWith(volume).length === 0);
 });

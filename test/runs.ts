@@ -7,6 +7,7 @@ import { execa } from 'execa';
 import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { requireValid } from './json-schemas.js';
+import { runningWith } from './processes.js';
 import { runCommand, type Training } from './program-host.js';
 import { type Finished, programPath } from './programs.js';
 
@@ -72,6 +73,20 @@ export function commandOf(pid: number): string {
   } catch {
     return '';
   }
+}
+
+/** One client's training in a round. */
+export interface Turn {
+  readonly round: number;
+  readonly client: number;
+}
+
+/** The processes that train clients of the run on a volume, and whom. */
+export function trainingFor(volume: string): readonly (Turn & { readonly pid: number })[] {
+  return runningWith(volume).flatMap((pid) => {
+    const [, client, round] = /^fedbatch train client (\d+) round (\d+) /.exec(commandOf(pid)) ?? [];
+    return client === undefined ? [] : [{ pid, client: Number(client), round: Number(round) }];
+  });
 }
 
 /** A round's record. */

@@ -19,8 +19,6 @@ import type { TrainerMessage, TrainRequest, TrainWorkerMessage, WorkerOutcome } 
 /** What a training is done with; messages call settings as `named` says. */
 export interface TrainContext extends ProgramContext {
   readonly named: Naming;
-  /** By the clock of the process; by default the process' own start. */
-  readonly startedAtMs?: number;
 }
 
 /**

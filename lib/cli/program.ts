@@ -15,6 +15,8 @@ export interface ProgramContext {
   readonly reporter: Reporter;
   /** Aborts on SIGINT, SIGTERM and SIGHUP (the terminal is gone), and when the pipeline that started this program is. */
   readonly signal: AbortSignal;
+  /** When it began, by the clock of the process; by default with the process. */
+  readonly startedAtMs?: number;
 }
 
 /** Builds a commander command whose action does the work with `context`. */

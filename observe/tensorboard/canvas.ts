@@ -38,9 +38,16 @@ export const textWidth = (text: string): number => text.length * (FACE_WIDTH + 1
 /** A white picture to draw on. */
 export function createCanvas(width: number, height: number) {
   const pixels = new Uint8Array(width * height * 3).fill(255);
-  const paint = ({ x, y, width: across, height: down }: Rectangle, colour: Colour): void => {
-    for (let row = y; row < y + down; row++)
-      for (let column = x; column < x + across; column++) pixels.set(colour, (row * width + column) * 3);
+  // A picture is drawn in every round: typed arrays take three numbers faster one by one than as a list.
+  const paint = ({ x, y, width: across, height: down }: Rectangle, [red, green, blue]: Colour): void => {
+    for (let row = y; row < y + down; row++) {
+      const end = (row * width + x + across) * 3;
+      for (let at = (row * width + x) * 3; at < end; at += 3) {
+        pixels[at] = red;
+        pixels[at + 1] = green;
+        pixels[at + 2] = blue;
+      }
+    }
   };
   return {
     paint,
