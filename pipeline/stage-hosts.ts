@@ -18,16 +18,20 @@ import {
   startStage,
 } from './stage-process.js';
 
-/** The programs of stages that rounds repeat. */
-const HOSTED = ['trainer/cli.js', 'aggregator/cli.js', 'evaluator/cli.js'] as const;
+/** The stages that rounds repeat. */
+const HOSTED = ['train', 'aggregate', 'evaluate'] as const;
 
 /** One stage, as the process that runs it is asked for it. */
 export interface HostedRequest {
   /** For people, e.g. `train client 3 round 2`. */
   readonly name: string;
-  readonly program: (typeof HOSTED)[number];
+  /** The command that does it. */
+  readonly stage: (typeof HOSTED)[number];
   readonly arguments: readonly string[];
 }
+
+/** The line on stderr by which a process takes a stage up. */
+export const HOSTED_BEGUN = '{"event":"stage begun"}';
 
 /** The line on stdout and on stderr behind which a stage that succeeded has told all it had to tell. */
 export const HOSTED_DONE = '{"event":"stage done"}';
@@ -48,19 +52,23 @@ export function stageHosts({ root }: Pick<VolumePaths, 'root'>): StageHosts {
   const idle = new Set<StageHost>();
   const start = () => {
     const host = startHost(root);
-    host.ended.then(() => idle.delete(host));
+    void host.ended.then(() => idle.delete(host));
     return host;
   };
   return {
     async run(task, context) {
       if (!isHosted(task)) return runStage(task, context);
       if (context.signal.aborted) throw new InterruptedError();
-      const [host = start()] = idle;
-      idle.delete(host);
-      const { lines, isReusable } = await host.run(task, context);
-      if (isReusable && !host.isOver()) idle.add(host);
-      else host.end();
-      return lines;
+      for (;;) {
+        const [host = start()] = idle;
+        idle.delete(host);
+        const ending = await host.run(task, context);
+        // Killed while it was idle: another one takes the stage.
+        if (ending === undefined) continue;
+        if (ending.isReusable && !host.isOver()) idle.add(host);
+        else host.end();
+        return ending.lines;
+      }
     },
     async close() {
       for (const host of idle) host.end();
@@ -69,14 +77,14 @@ export function stageHosts({ root }: Pick<VolumePaths, 'root'>): StageHosts {
   };
 }
 
-type HostedTask = StageTask & Pick<HostedRequest, 'program'>;
+type HostedTask = StageTask & Pick<HostedRequest, 'stage'>;
 
 const isHosted = (task: StageTask): task is HostedTask =>
-  HOSTED.some((program) => program === task.program) && task.runtime === undefined;
+  HOSTED.some((stage) => stage === task.stage) && task.runtime === undefined;
 
 interface StageHost {
-  /** Runs a stage; one at a time. */
-  run(task: HostedTask, context: StageContext & StageListeners): Promise<HostedEnding>;
+  /** Runs a stage; one at a time. Undefined where the process has ended since it did the last one. */
+  run(task: HostedTask, context: StageContext & StageListeners): Promise<HostedEnding | undefined>;
   /** Lets the process end. */
   end(): void;
   isOver(): boolean;
@@ -104,7 +112,7 @@ interface Turn {
 function startHost(root: string): StageHost {
   const stop = new AbortController();
   const child = startStage(
-    { program: 'pipeline/stage-host.js', arguments: [root] },
+    { program: 'stage-host.js', arguments: [root] },
     { signal: stop.signal },
     { stdin: 'pipe', keepsOutput: false },
   );
@@ -112,6 +120,7 @@ function startHost(root: string): StageHost {
   child.stdin?.on('error', () => undefined);
   let turn: Turn | undefined;
   let isOver = false;
+  let isUsed = false;
   const listen = (stream: 'stdout' | 'stderr') =>
     eachLine(child.iterable({ from: stream }), (line) => {
       if (line === HOSTED_DONE) turn?.done();
@@ -127,6 +136,7 @@ function startHost(root: string): StageHost {
     end: () => child.stdin?.end(),
     run: (task, context) =>
       new Promise((resolve, reject) => {
+        if (isOver) return resolve(undefined);
         const { signal, reporter, onOutput } = context;
         let isReusable = true;
         const sink = lineSink(task, {
@@ -146,21 +156,31 @@ function startHost(root: string): StageHost {
           else how();
         };
         let streams = 2;
+        let hasBegun = false;
         turn = {
           stdout(line) {
             lines.push(line);
             onOutput?.(line);
           },
-          stderr: (line) => passOn(line, sink),
-          done() {
-            if (--streams === 0) settle(() => resolve({ lines, isReusable }));
+          stderr(line) {
+            if (line === HOSTED_BEGUN) hasBegun = true;
+            else passOn(line, sink);
           },
-          lost: (ending) => settle(() => reject(stageError(ending, sink))),
+          done() {
+            if (--streams > 0) return;
+            isUsed = true;
+            settle(() => resolve({ lines, isReusable }));
+          },
+          lost: (ending) =>
+            settle(() => {
+              if (isUsed && !hasBegun) resolve(undefined);
+              else reject(stageError(ending, sink));
+            }),
         };
         signal.addEventListener('abort', abort, { once: true });
         const round = task.round === undefined ? '' : ` round ${task.round}`;
         const name = `${stageName(task)}${round}`;
-        const request: HostedRequest = { name, program: task.program, arguments: task.arguments };
+        const request: HostedRequest = { name, stage: task.stage, arguments: task.arguments };
         child.stdin?.write(`${JSON.stringify(request)}\n`);
       }),
   };
