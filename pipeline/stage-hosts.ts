@@ -9,9 +9,9 @@ import {
   stageName,
 } from './rounds/target.js';
 import {
-  type Ending,
   eachLine,
   lineSink,
+  type ProcessEnding,
   passOn,
   runStage,
   stageError,
@@ -106,7 +106,7 @@ interface Turn {
   /** A stream has told all of it. */
   done(): void;
   /** The process has ended instead. */
-  lost(ending: Ending): void;
+  lost(ending: ProcessEnding): void;
 }
 
 function startHost(root: string): StageHost {

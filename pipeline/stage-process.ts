@@ -216,7 +216,7 @@ function progressOf(entry: Record<string, unknown>, task: StageTask): ProgressEv
 }
 
 /** How a process ended. */
-export interface Ending {
+export interface ProcessEnding {
   readonly exitCode?: number;
   readonly signal?: string;
   readonly cause?: unknown;
@@ -224,7 +224,7 @@ export interface Ending {
 
 /** What a stage failed by, in its own words. */
 export function stageError(
-  { exitCode, signal, cause }: Ending,
+  { exitCode, signal, cause }: ProcessEnding,
   { task, errors, other }: LineSink,
 ): StageError {
   const ending =
