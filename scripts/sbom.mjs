@@ -5,10 +5,13 @@
  *   node scripts/sbom.mjs <file> [folder…]     of those folders below node_modules alone; of all that are shipped by default
  */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+const packageAt = (folder) => JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
 
 /** npm's own list of the lock file: with `folders` of what lies there, else of all that an install brings. */
 export function writeSbom(file, folders) {
@@ -19,17 +22,18 @@ export function writeSbom(file, folders) {
     maxBuffer: 64 * 2 ** 20,
   });
   const sbom = JSON.parse(text);
+  // npm calls it after the folder of the checkout.
+  sbom.metadata.component.name = packageAt('.').name;
   if (folders !== undefined) {
-    const there = new Set(folders);
-    const pathOf = ({ properties = [] }) =>
-      properties.find(({ name }) => name === 'cdx:npm:package:path')?.value;
-    sbom.components = sbom.components.filter((each) => there.has(pathOf(each)));
-    if (sbom.components.length !== there.size)
-      throw new Error(`npm lists ${sbom.components.length} of ${there.size} packages`);
-    const kept = new Set([sbom.metadata.component, ...sbom.components].map((each) => each['bom-ref']));
+    const there = new Set(folders.map(packageAt).map(({ name, version }) => `${name}@${version}`));
+    sbom.components = sbom.components.filter((each) => there.has(each['bom-ref']));
+    const listed = new Set(sbom.components.map((each) => each['bom-ref']));
+    const missing = [...there].filter((each) => !listed.has(each));
+    if (missing.length > 0) throw new Error(`npm does not list ${missing.join(', ')}`);
+    listed.add(sbom.metadata.component['bom-ref']);
     sbom.dependencies = sbom.dependencies
-      .filter(({ ref }) => kept.has(ref))
-      .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => kept.has(each)) }));
+      .filter(({ ref }) => listed.has(ref))
+      .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => listed.has(each)) }));
   }
   writeFileSync(file, `${JSON.stringify(sbom, null, 2)}\n`);
   return sbom.components.length;

@@ -5,6 +5,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
+import { runningWith } from './processes.js';
 import { programPath } from './programs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
@@ -64,17 +65,22 @@ describe('connections', { skip: strace === undefined && 'no strace' }, async () 
   it('are none but of this machine in a server that answers', async () => {
     const model = join(directory, 'run', 'aggregated-model.h5');
     const { child, addresses } = traced(programPath('cli'), 'serve', '--model', model, '--port', '0');
-    let url = '';
-    for await (const line of child.iterable({ from: 'all' })) {
-      [url = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(line) ?? [];
-      if (url !== '') break;
-    }
+    const url = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.all.on('data', (chunk) => {
+        text += chunk;
+        const [found] = /http:\/\/127\.0\.0\.1:\d+/.exec(text) ?? [];
+        if (found !== undefined) resolve(found);
+      });
+      child.all.once('end', () => reject(new Error(text)));
+    });
     const form = new FormData();
     const picture = await readFile(join(projectRoot, 'samples', 'digit-7-a.png'));
     form.set('file', new Blob([picture], { type: 'image/png' }), '7.png');
     const answer = await fetch(`${url}/upload`, { method: 'POST', body: form });
     assert.equal(answer.status, 200, await answer.text());
-    child.kill('SIGTERM');
+    // Not the tracer, which would let the server live on.
+    for (const pid of runningWith(model)) if (pid !== child.pid) process.kill(pid, 'SIGTERM');
     await child;
     assert.deepEqual(
       (await addresses()).filter((each) => !isOfThisMachine(each)),
