@@ -146,7 +146,8 @@ async function create(
     if (code !== 'EEXIST' && code !== 'ENOENT') throw error;
     return (await readText(name)) === text;
   } finally {
-    await rm(temporary, { force: true });
+    // Where it stays, the release removes it.
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
@@ -165,7 +166,7 @@ async function createDirectory(
     if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'ENOENT'].includes(errorCode(error))) throw error;
     return (await readText(name)) === text;
   } finally {
-    await rm(temporary, { force: true, recursive: true });
+    await rm(temporary, { force: true, recursive: true }).catch(() => undefined);
   }
 }
 
