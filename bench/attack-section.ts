@@ -40,13 +40,17 @@ export interface AttackFigures {
   readonly peakBytes: number;
 }
 
-const SECONDS = 8;
+const SECONDS = 6;
 /** The paced loader's own warm-up goes before; attackers begin with it. */
 const ATTACK_SECONDS = SECONDS + 4;
 /** Whatever a server keeps of an attack for good (threads, the heap of them), it has after a short one. */
-const FIRST_ATTACK_SECONDS = 3;
-/** For those who were answered to go, and for what was begun to end. */
+const FIRST_ATTACK_SECONDS = 2;
+/** For those who were answered to go, and for what was begun to end: until memory falls no more, and no longer than the last. */
 const REST_MS = 2_500;
+const MOST_RESTS = 6;
+const FALLS = 0.95;
+/** A server without anything to do keeps less. */
+const QUIET_HEAP_BYTES = 50e6;
 const HONEST = { predict: 50, upload: 25, probe: 20 };
 
 type Attacks = AttackersOptions['attacks'];
@@ -105,7 +109,7 @@ export function attackTable(samples: Readonly<Record<string, readonly AttackFigu
     ]),
     notes: [
       `Honest are ${HONEST.predict} predictions, ${HONEST.upload} small uploads and ${HONEST.probe} probes (/healthz) a second, each sent when it is due, from when its time counts. Attackers are a process of their own and send as fast as they are answered. All of them on the same cores.`,
-      `Kept is what is left after its garbage was collected, ${REST_MS / 1000} s after an attack of ${FIRST_ATTACK_SECONDS} s and after the one of ${ATTACK_SECONDS} s that was measured: of objects and their buffers, and of the whole process.`,
+      `Kept is what is left after its garbage was collected, once it falls no more, after an attack of ${FIRST_ATTACK_SECONDS} s and after the one of ${ATTACK_SECONDS} s that was measured: of objects and their buffers, and of the whole process.`,
     ],
   };
 }
@@ -130,10 +134,9 @@ async function measure(
   const more = ['--grpc-port', '0', '--reload-interval', '0.2'];
   const server = { command: process.execPath, args: [...PROBED, ...serveArguments(model), ...more] };
   return withServer(server, async (running) => {
-    const { url, memory, kept } = running;
+    const { url, memory } = running;
     await attack(running, attacks, FIRST_ATTACK_SECONDS);
-    await delay(REST_MS);
-    const before = await kept();
+    const before = await rested(running);
     const attacking = attack(running, attacks, ATTACK_SECONDS);
     const honest = (load: Load, rate: number) =>
       sendLoad(url, load, { seconds: SECONDS, connections: 8, rate });
@@ -143,7 +146,6 @@ async function measure(
       honest({ path: '/healthz' }, HONEST.probe),
     ]);
     const answers = await attacking;
-    await delay(REST_MS);
     return {
       predictP99Ms: predicted.latency.p99,
       uploadP99Ms: uploaded.latency.p99,
@@ -151,10 +153,23 @@ async function measure(
       errors: [predicted, uploaded, probed].reduce((sum, each) => sum + each.non2xx + each.errors, 0),
       answers,
       before,
-      after: await kept(),
+      after: await rested(running),
       peakBytes: memory().peak,
     };
   });
+}
+
+/** What the server keeps once it has nothing to do any more. */
+async function rested({ kept }: RunningServer): Promise<KeptMemory> {
+  let last: KeptMemory | undefined;
+  for (let rest = 0; ; rest++) {
+    await delay(REST_MS);
+    const now = await kept();
+    if (rest === MOST_RESTS || (last !== undefined && now.heapBytes > FALLS * last.heapBytes)) return now;
+    // A server that is quiet at once need not be asked twice.
+    if (now.heapBytes < QUIET_HEAP_BYTES) return now;
+    last = now;
+  }
 }
 
 async function attack(

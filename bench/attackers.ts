@@ -130,7 +130,7 @@ class Attackers {
         const late = setTimeout(() => sent.destroy(), this.#until + 1000 - performance.now());
         sent.once('close', () => clearTimeout(late));
       });
-      this.#count(answer);
+      this.#count(answer === 'cut' && this.#isOver ? 'still open' : answer);
       if (answer === 'cut') await delay(AGAIN_MS);
     }
     agent.destroy();
@@ -157,7 +157,8 @@ class Attackers {
         socket.write(head);
         const answered = new AbortController();
         socket.once('data', () => answered.abort());
-        while (!answered.signal.aborted && !ended.aborted && !this.#isOver) await written(socket, part);
+        while (!answered.signal.aborted && !ended.aborted && !this.#isOver)
+          await Promise.race([written(socket, part), delay(AGAIN_MS)]);
       });
     }
   }
@@ -177,7 +178,9 @@ class Attackers {
       const socket = connect(port, host).on('error', () => undefined);
       socket.resume().write(PREFACE);
       for (let first = 0; first < CALLS_A_CONNECTION && !this.#isOver; first += RESETS_A_WRITE) {
-        if (!(await written(socket, resetFrames(first, RESETS_A_WRITE)))) break;
+        const isTaken = written(socket, resetFrames(first, RESETS_A_WRITE));
+        // Who is not read from any more begins anew.
+        if (!(await Promise.race([isTaken, delay(AGAIN_MS, false)]))) break;
         this.#count('taken back', RESETS_A_WRITE);
       }
       if (!this.#isOver) this.#count('cut');

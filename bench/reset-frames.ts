@@ -7,14 +7,15 @@ export const PREDICT_PATH = '/tensorflow.serving.PredictionService/Predict';
 export const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(0x4, 0, 0)]);
 
 const END_HEADERS = 0x4;
-const CANCEL = Buffer.of(0, 0, 0, 8);
+/** RFC 9113, 7. */
+const CANCEL = 8;
 
 /** Calls that begin and are taken back, the `first` of their connection being number 0. */
-export function resetFrames(first: number, count: number): Buffer {
+export function resetFrames(first: number, count: number, code = CANCEL): Buffer {
   return Buffer.concat(
     Array.from({ length: count }, (_, at) => {
       const stream = 2 * (first + at) + 1;
-      return [frame(0x1, END_HEADERS, stream, HEADERS), frame(0x3, 0, stream, CANCEL)];
+      return [frame(0x1, END_HEADERS, stream, HEADERS), frame(0x3, 0, stream, Buffer.of(0, 0, 0, code))];
     }).flat(),
   );
 }

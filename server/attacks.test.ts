@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { credentials, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
+import { Client, credentials, makeClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
+import { PREFACE, resetFrames } from '../bench/reset-frames.js';
 import { serviceDefinition } from './grpc/messages.js';
 import { createRoom } from './held-bytes.js';
 import { digitPng } from './testing/segment-digits.js';
@@ -146,6 +148,59 @@ describe('room for bodies', () => {
     one.release();
     assert.ok(other.add(new Uint8Array(10)));
     assert.ok(!other.add(new Uint8Array(1)));
+  });
+});
+
+describe('attacks by calls of gRPC that are taken back', () => {
+  /** All that a connection sends, until the server has ended it. */
+  const flood = (address: string, code: number) =>
+    new Promise<void>((resolve) => {
+      const [host, port] = address.split(':');
+      const socket = connect(Number(port), host);
+      socket.on('error', () => undefined).once('close', () => resolve());
+      socket.resume().write(Buffer.concat([PREFACE, resetFrames(0, 3_000, code)]));
+    });
+
+  const ask = (client: Client) =>
+    new Promise<number>((resolve) => {
+      const asIs = (bytes: Buffer) => bytes;
+      const done = (error: ServiceError | null) => resolve(error === null ? status.OK : error.code);
+      client.makeUnaryRequest('/grpc.health.v1.Health/Check', asIs, asIs, Buffer.alloc(0), done);
+    });
+
+  it('end the connection, and for a while others from there; who is connected is answered', async () => {
+    const app = await serveApp();
+    const server = await serveGrpc(app.predictor);
+    const clients = [0, 1].map(() => {
+      // A connection of its own for each.
+      const own = { 'grpc.use_local_subchannel_pool': 1 };
+      return new Client(server.address, credentials.createInsecure(), own);
+    });
+    const [before, after] = clients as [Client, Client];
+    try {
+      assert.equal(await ask(before), status.OK);
+      await Promise.all([flood(server.address, 8), flood(server.address, 2)]);
+      assert.equal(await ask(before), status.OK);
+      assert.equal(await ask(after), status.UNAVAILABLE);
+    } finally {
+      for (const client of clients) client.close();
+      await server.close();
+      await app.close();
+    }
+  });
+
+  it('end the connection alone where others come from the same proxy', async () => {
+    const app = await serveApp();
+    const server = await serveGrpc(app.predictor, { trustedProxies: 1 });
+    await flood(server.address, 8);
+    const client = new Client(server.address, credentials.createInsecure());
+    try {
+      assert.equal(await ask(client), status.OK);
+    } finally {
+      client.close();
+      await server.close();
+      await app.close();
+    }
   });
 });
 

@@ -20,6 +20,7 @@ import { createObserver, type ObserverOptions } from '../operations/observer.js'
 import { createGrpcFront, REQUEST_ID } from './grpc-front.js';
 import { serviceDefinition } from './messages.js';
 import { answerPredict, getModelMetadata, getModelStatus } from './prediction-service.js';
+import { refuseResets } from './resets.js';
 import { toStatus } from './status.js';
 
 /** What answers on the port. */
@@ -68,6 +69,8 @@ export async function startGrpc(
     'grpc.max_receive_message_length': DEFAULT_BODY_LIMITS.maxBodyBytes,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    // Nobody asks for these figures, which are kept of each call.
+    'grpc.enable_channelz': 0,
     interceptors: [createGrpcFront(front)],
   });
   const { Predict, ...services } = serviceDefinition('tensorflow.serving.PredictionService');
@@ -93,6 +96,7 @@ export async function startGrpc(
     Check: unary(() => ({ status: models.card() === undefined ? 'NOT_SERVING' : 'SERVING' }), reporter),
   });
   const bound = await bind(server, { host, port, ...(tls === undefined ? {} : { tls }) });
+  refuseResets(server, { trustedProxies });
   return { address: `${host}:${bound}`, close: () => drain(server) };
 }
 
