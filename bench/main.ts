@@ -59,7 +59,7 @@ const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   serve: { measure: benchServe, rounds: 3, needsData: false },
   soak: { measure: benchSoak, rounds: 1, needsData: false },
   haul: { measure: benchHaul, rounds: 1, needsData: false, report: RELIABILITY },
-  attack: { measure: benchAttack, rounds: 1, needsData: false },
+  attack: { measure: benchAttack, rounds: 1, needsData: false, report: RELIABILITY },
   digits: { measure: benchDigits, rounds: 1, needsData: true },
   uploads: { measure: benchUploads, rounds: 1, needsData: true },
   data: { measure: benchData, rounds: 1, needsData: false },

@@ -36,9 +36,9 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
       stream.on('error', () => undefined);
       // By the next round all that came with a call has been read.
       setImmediate(() => {
-        if (!stream.closed && !stream.destroyed)
-          return handlers.forEach((handle) => handle(stream, headers, flags));
-        if (session === undefined || session.destroyed) return;
+        const isTakenBack = stream.closed || stream.destroyed;
+        if (!isTakenBack) for (const handle of handlers) handle(stream, headers, flags);
+        if (!isTakenBack || session === undefined || session.destroyed) return;
         const count = (takenBack.get(session) ?? 0) + 1;
         takenBack.set(session, count);
         if (count > MOST_TAKEN_BACK) end(session);
