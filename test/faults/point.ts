@@ -24,6 +24,7 @@ import {
   type Session,
   type Shim,
   signalGroup,
+  signalProcess,
   waitForAll,
 } from './session.js';
 import { isHidden, readTree, type VolumeTree } from './volume-tree.js';
@@ -57,7 +58,7 @@ export async function runPoint(seed: number, context: PointContext): Promise<Poi
   const job = await context.job(drawJob(seed));
   const schedule = drawSchedule(seed, job, context.stopSeconds);
   const point = new Point(schedule, job, context);
-  await point.run();
+  await point.run().catch((error: Error) => point.abandon(error));
   return point.result();
 }
 
@@ -90,6 +91,11 @@ class Point {
       schedule: this.#told,
       output: this.#output.join('\n'),
     };
+  }
+
+  /** A fault of the simulator itself is told with its seed, too. */
+  abandon(error: Error): void {
+    this.#breaches.push(`expected the simulator to come to an end, found ${error.stack}`);
   }
 
   async run(): Promise<void> {
@@ -193,13 +199,15 @@ class Point {
     switch (fault?.kind) {
       case 'kill':
         if (fault.who === 'tree') signalGroup(first, 'SIGKILL');
-        else process.kill(fault.who === 'first' ? first : halted, 'SIGKILL');
+        else signalProcess(fault.who === 'first' ? first : halted, 'SIGKILL');
         return;
-      case 'stop':
-        if (fault.who === 'tree') signalGroup(first, 'SIGSTOP');
+      case 'stop': {
+        const stopped = fault.who === 'tree' ? -first : halted;
+        signalProcess(stopped, 'SIGSTOP');
         await sleep(fault.seconds * 1000);
-        if (fault.who === 'tree') signalGroup(first, 'SIGCONT');
+        signalProcess(stopped, 'SIGCONT');
         return;
+      }
       case 'delete':
       case 'flip':
         await this.#damage(fault);

@@ -1,11 +1,11 @@
 /** A command under the shim: the operations of its processes on the files of one directory, counted and disturbed as rules say. */
-import { closeSync, openSync, readSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { isRunning, isStopped } from '../processes.js';
+import { isRunning } from '../processes.js';
 import { programPath } from '../programs.js';
 import { projectRoot } from '../sources.js';
 
@@ -57,7 +57,7 @@ export interface Operation {
   readonly rule: number;
 }
 
-/** A process that has been stopped before an operation, or after the first half of a write. */
+/** A process of which a thread waits before an operation, or after the first half of a write. */
 export interface Halted {
   readonly process: number;
   readonly rule: number;
@@ -90,7 +90,7 @@ interface SessionOptions {
   /** Operations below it count. */
   readonly root: string;
   readonly rules?: readonly Rule[];
-  /** Acts on a halted process, which goes on afterwards unless it has been killed. */
+  /** Acts on a halted process, whose thread goes on afterwards unless it has been killed. */
   readonly onHalt?: (halted: Halted) => Promise<void>;
   readonly timeoutMs?: number;
   /** A program that is given the command's line. */
@@ -101,7 +101,8 @@ const STATE_BYTES = 4096;
 /** Where the numbers lie in the shim's state. */
 const HALTS_AT = 24;
 const HALTED_AT = 32;
-const HALTED_BYTES = 16;
+const HALTED_BYTES = 24;
+const RELEASED_AT = 16;
 const POLL_MS = 3;
 /** Longer than any command takes here on a busy machine: one that has not ended by then hangs. */
 const TIMEOUT_MS = 240_000;
@@ -167,14 +168,17 @@ export async function runSession(
   return { exitCode, signal, isTimedOut, stderr, ...(await readLog(log, root)) };
 }
 
-/** Sends a signal to a command and all that it started; nothing where all have ended. */
-export function signalGroup(first: number, signal: NodeJS.Signals): void {
+/** Sends a signal to a process that may have ended. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-first, signal);
+    process.kill(pid, signal);
   } catch {
-    // All have ended.
+    // It has ended.
   }
 }
+
+/** Sends a signal to a command and all that it started; nothing where all have ended. */
+export const signalGroup = (first: number, signal: NodeJS.Signals): void => signalProcess(-first, signal);
 
 /** Waits until no process of a session runs any more. */
 export async function waitForAll({ processes }: Session): Promise<void> {
@@ -204,7 +208,7 @@ async function watchHalts(
     readonly isOver: () => boolean;
   },
 ): Promise<void> {
-  const file = openSync(state, 'r');
+  const file = openSync(state, 'r+');
   const bytes = Buffer.alloc(STATE_BYTES);
   try {
     for (let seen = 0; !isOver(); ) {
@@ -216,10 +220,8 @@ async function watchHalts(
         continue;
       }
       seen += 1;
-      while (isRunning(halted) && !isStopped(halted)) await sleep(1);
-      if (!isRunning(halted)) continue;
       await onHalt({ process: halted, rule: Number(bytes.readBigInt64LE(at + 8)), first });
-      if (isRunning(halted)) process.kill(halted, 'SIGCONT');
+      writeSync(file, Buffer.from([1]), 0, 1, at + RELEASED_AT);
     }
   } finally {
     closeSync(file);

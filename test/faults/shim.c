@@ -9,8 +9,8 @@
  *                 `times` operations of these kinds (a sum of the numbers below), of any process (0), of those that the
  *                 first one started (1), or of the first one alone (2), meet the action
  *
- * Actions: 1 halt (SIGSTOP before the operation; whoever started the tree acts, and goes on with SIGCONT), 2 torn (the
- * same after the first half of what is written), 3 fail with the errno `argument`, 4 short (half of what is asked for),
+ * Actions: 1 halt (the thread waits before the operation; whoever started the tree acts, and releases it by the state), 2
+ * torn (the same after the first half of what is written), 3 fail with the errno `argument`, 4 short (half of what is asked for),
  * 5 slow (`argument` ms before it), 6 clock (it jumps by `argument` seconds for all).
  */
 #define _GNU_SOURCE
@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -48,7 +47,7 @@ struct state {
   int64_t first_process;
   int64_t clock_seconds;
   int64_t halts;
-  struct { int64_t process, rule; } halted[MAX_HALTS];
+  struct { int64_t process, rule, released; } halted[MAX_HALTS];
   int64_t fired[MAX_RULES];
 };
 
@@ -134,8 +133,8 @@ static void halt(long rule) {
   if (at >= MAX_HALTS) return;
   __atomic_store_n(&state->halted[at].rule, rule, __ATOMIC_SEQ_CST);
   __atomic_store_n(&state->halted[at].process, (int64_t)getpid(), __ATOMIC_SEQ_CST);
-  /* To this thread: it does not return before it has been stopped. */
-  syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+  /* Not for ever: whoever would release it may be gone. */
+  for (int i = 0; i < 600000 && !__atomic_load_n(&state->halted[at].released, __ATOMIC_SEQ_CST); i++) usleep(500);
 }
 
 static const char *word_of(enum kind kind) {
@@ -284,7 +283,10 @@ long syscall(long number, ...) {
   if ((fate).halts) halt((fate).rule); \
   return result
 
-#define HALF(fate, size) ((fate).halved && (size) > 1 ? (size) / 2 : (size))
+/* Of what is read, systems cut off whole pages. */
+#define MOST_READ_AT_ONCE 8192
+#define HALF(fate, kind, size) \
+  ((fate).halved && (size) > ((kind) == READ ? MOST_READ_AT_ONCE : 1) ? (size) / 2 : (size))
 
 #define DEFINE_TRANSFER(function, kind, pointer)                    \
   ssize_t function(int file, pointer bytes, size_t size) {          \
@@ -293,7 +295,7 @@ long syscall(long number, ...) {
     if (path == NULL) return real(file, bytes, size);               \
     struct fate fate = before(kind, file, path, NULL);              \
     FAILS(fate)                                                     \
-    ssize_t result = real(file, bytes, HALF(fate, size));           \
+    ssize_t result = real(file, bytes, HALF(fate, kind, size));           \
     TRANSFERRED(fate, result);                                      \
   }
 DEFINE_TRANSFER(read, READ, void *)
@@ -306,17 +308,17 @@ DEFINE_TRANSFER(write, WRITE, const void *)
     if (path == NULL) return real(file, bytes, size, at);           \
     struct fate fate = before(kind, file, path, NULL);              \
     FAILS(fate)                                                     \
-    ssize_t result = real(file, bytes, HALF(fate, size), at);       \
+    ssize_t result = real(file, bytes, HALF(fate, kind, size), at);       \
     TRANSFERRED(fate, result);                                      \
   }
 DEFINE_TRANSFER_AT(pread64, READ, void *)
 DEFINE_TRANSFER_AT(pwrite64, WRITE, const void *)
 
 /* Of several pieces, the first half, or half of a single one. */
-static int halve(const struct iovec *pieces, int count, struct iovec *first) {
+static int halve(enum kind kind, const struct iovec *pieces, int count, struct iovec *first) {
   if (count > 1) return count / 2;
   *first = pieces[0];
-  first->iov_len = HALF((struct fate){.halved = 1}, first->iov_len);
+  first->iov_len = HALF((struct fate){.halved = 1}, kind, first->iov_len);
   return 0;
 }
 
@@ -328,7 +330,7 @@ static int halve(const struct iovec *pieces, int count, struct iovec *first) {
     struct fate fate = before(kind, file, path, NULL);                              \
     FAILS(fate)                                                                     \
     struct iovec first;                                                             \
-    int halved = fate.halved && count > 0 ? halve(pieces, count, &first) : count;   \
+    int halved = fate.halved && count > 0 ? halve(kind, pieces, count, &first) : count;   \
     ssize_t result = halved == 0 && count > 0 ? real(file, &first, 1 PASS_##pass)   \
                                               : real(file, pieces, halved PASS_##pass); \
     TRANSFERRED(fate, result);                                                      \

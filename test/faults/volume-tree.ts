@@ -17,8 +17,8 @@ export interface FileState {
 /** By path below the directory. */
 export type VolumeTree = ReadonlyMap<string, FileState>;
 
-/** Facts of records that no two runs share. */
-const TIMES = /^(time|createdAt|seconds|\w+Seconds)$/;
+/** Facts of records that no two runs share, and the sum over these. */
+const TIMES = /^(time|createdAt|checksum|seconds|\w+Seconds)$/;
 
 /** What a path on a volume of the simulator begins with. */
 const VOLUME = /^\/.*\/volume(?=\/)/;
