@@ -1,7 +1,7 @@
 /** Reading whole files, and what identifies them: their bytes within limits, their sha256, whether they are there. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { access, type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { DataError } from '../../core/errors.js';
 import { errorCode, systemReason } from '../../core/system-errors.js';
@@ -44,10 +44,26 @@ export async function readFileBytes(
       const expected = `${what} of at most ${maxBytes} bytes`;
       throw new DataError({ file: path, expected, found: `${facts.size}` });
     }
-    return await readFile(path);
+    return await readWhole(path);
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw unreadable(path, what, error);
+  }
+}
+
+/** Node's own `readFile` takes a read that the system has cut short for the end of the file. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path);
+  try {
+    const first = await file.readFile();
+    const { size } = await file.stat();
+    if (first.length >= size) return first;
+    const whole = new Uint8Array(size);
+    whole.set(first);
+    const rest = await readInto(file, whole.subarray(first.length), first.length);
+    return whole.subarray(0, first.length + rest);
+  } finally {
+    await file.close();
   }
 }
 
