@@ -1,5 +1,6 @@
 /** A target that runs commands one by one, each within its room: tries again what may pass, never longer than the deadline. */
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
+import { requirePlace } from '../lib/formats/files/atomic-file.js';
 import type { StageCommand } from './commands/stage-commands.js';
 import { sharingCores } from './cores.js';
 import type { LocalRun } from './local-run.js';
@@ -73,6 +74,7 @@ async function attempt<T>(
   };
   for (let retry = 0; ; retry++) {
     try {
+      await requirePlace();
       const lines = await run(command, context);
       return { command, result: lastJsonLine(command, lines, schema) };
     } catch (error) {

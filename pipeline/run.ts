@@ -6,6 +6,7 @@ import type { Threshold } from '../lib/federation/metrics.js';
 import { selectedCount } from '../lib/federation/participation.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { sha256OfDataset } from '../lib/formats/data/dataset-source.js';
+import { writeWhile } from '../lib/formats/files/atomic-file.js';
 import { isAbsent, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
@@ -101,7 +102,8 @@ export async function runJob(options: RunOptions, context: StageContext): Promis
     reporter: context.reporter,
   });
   try {
-    return await runOnRecord(volume, { ...options, settings }, context);
+    const work = () => runOnRecord(volume, { ...options, settings }, context);
+    return await writeWhile(volume.requireHeld, work);
   } finally {
     volume.release();
   }
@@ -131,7 +133,9 @@ async function runOnRecord(
     throw told;
   } finally {
     await hosts.close();
-    if (!(await isAbsent(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
+    // A volume that is another run's by now has the report of that one.
+    const isHeld = await volume.requireHeld().then(() => true, () => false);
+    if (isHeld && !(await isAbsent(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
     await metrics.close();
   }
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { InterruptedError, isFedbatchError, messageOf, UsageError } from '../lib/core/errors.js';
 import { scoreOfFigure } from '../lib/federation/metrics.js';
-import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { removeTemporaryFiles, writeFileAtomic, writeWhile } from '../lib/formats/files/atomic-file.js';
 import { takeLock } from '../lib/formats/files/lock-file.js';
 import { exists } from '../lib/formats/files/read-file.js';
 import { type Reporter, type RoundEvent, silentReporter } from '../lib/observability/events.js';
@@ -65,42 +65,48 @@ export const sweepPaths = (directory: string) => ({
  * @throws {InterruptedError} when `signal` stopped it: what is done stays
  */
 export async function runSweep(options: SweepOptions, context: StageContext): Promise<SweepRecord> {
-  const { directory, parallel } = options;
+  const { directory } = options;
   const lock = await takeLock(join(directory, '.lock'), { what: directory, user: 'sweep' });
   try {
-    const sweep = await openSweep(options);
-    await sweep.save();
-    const tellEnd = options.runner.follow?.(sweep.record, context);
-    const { signal } = context;
-    const failure = new AbortController();
-    const over = forMany(AbortSignal.any([signal, failure.signal]));
-    const slots = createSlots(parallel);
-    const open = options.plan.trials.filter((trial) => sweep.of(trial).state === 'open');
-    context.reporter.info(opening(options, open.length));
-    const turns = open.map((trial) =>
-      slots.use(async () => {
-        if (over.aborted) return;
-        try {
-          await runTrial(trial, { sweep, options, context: { ...context, signal: over } });
-        } catch (error) {
-          // A bug, or a disk that takes no record: the others are stopped.
-          failure.abort(error);
-        }
-      }),
-    );
-    await Promise.all(turns);
-    const hasFailed = failure.signal.aborted || sweep.record.trials.some(({ state }) => state === 'failed');
-    await tellEnd?.(signal.aborted ? 'interrupted' : hasFailed ? 'failed' : 'finished');
-    if (failure.signal.aborted) throw failure.signal.reason;
-    if (signal.aborted) {
-      throw new InterruptedError(
-        `Interrupted. What is finished stays in ${shortPath(directory)}; the same command resumes from there.`,
-      );
-    }
-    return sweep.record;
+    return await writeWhile(lock.requireHeld, () => runTrials(options, context));
   } finally {
     lock.release();
   }
+}
+
+async function runTrials(options: SweepOptions, context: StageContext): Promise<SweepRecord> {
+  const { directory, parallel } = options;
+  await removeTemporaryFiles(directory);
+  const sweep = await openSweep(options);
+  await sweep.save();
+  const tellEnd = options.runner.follow?.(sweep.record, context);
+  const { signal } = context;
+  const failure = new AbortController();
+  const over = forMany(AbortSignal.any([signal, failure.signal]));
+  const slots = createSlots(parallel);
+  const open = options.plan.trials.filter((trial) => sweep.of(trial).state === 'open');
+  context.reporter.info(opening(options, open.length));
+  const turns = open.map((trial) =>
+    slots.use(async () => {
+      if (over.aborted) return;
+      try {
+        await runTrial(trial, { sweep, options, context: { ...context, signal: over } });
+      } catch (error) {
+        // A bug, or a disk that takes no record: the others are stopped.
+        failure.abort(error);
+      }
+    }),
+  );
+  await Promise.all(turns);
+  const hasFailed = failure.signal.aborted || sweep.record.trials.some(({ state }) => state === 'failed');
+  await tellEnd?.(signal.aborted ? 'interrupted' : hasFailed ? 'failed' : 'finished');
+  if (failure.signal.aborted) throw failure.signal.reason;
+  if (signal.aborted) {
+    throw new InterruptedError(
+      `Interrupted. What is finished stays in ${shortPath(directory)}; the same command resumes from there.`,
+    );
+  }
+  return sweep.record;
 }
 
 /** A sweep at work. */

@@ -2,7 +2,7 @@
 import { appendFile, open } from 'node:fs/promises';
 import { StorageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/core/system-errors.js';
-import { storageError } from '../../lib/formats/files/atomic-file.js';
+import { requirePlace, storageError } from '../../lib/formats/files/atomic-file.js';
 import { isAbsent } from '../../lib/formats/files/read-file.js';
 import type { RunEvent, TimedEvent } from '../../lib/formats/metrics-event.js';
 import type { RunFailure } from '../../lib/formats/run-results.js';
@@ -42,6 +42,7 @@ export async function openMetrics(
   let sizeBytes = await dropUnfinishedLine(metrics);
   const write = async (line: string): Promise<void> => {
     if (await isAbsent(run)) throw goneError(root);
+    await requirePlace();
     try {
       if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
         await rotateEvents(metrics);

@@ -24,6 +24,8 @@ export interface RunVolume {
   readonly record: RunRecord;
   /** True when the volume holds work of an earlier run of the same settings. */
   readonly resumed: boolean;
+  /** Passes as long as the volume is this process's. @throws {UsageError} once it is not */
+  requireHeld(): Promise<void>;
   release(): void;
 }
 
@@ -62,7 +64,7 @@ export async function openRunVolume(options: OpenOptions): Promise<RunVolume> {
     const resumed = earlier !== undefined && !fresh;
     const record = resumed ? continued(earlier, options.facts) : newRunRecord(options.facts);
     if (!isDeepStrictEqual(record, earlier)) await writeRecord(paths.run, record);
-    return { paths, record, resumed, release: lock.release };
+    return { paths, record, resumed, ...lock };
   } catch (error) {
     lock.release();
     throw error;
@@ -76,8 +78,10 @@ function continued(earlier: RunRecord, facts: OpenOptions['facts']): RunRecord {
 }
 
 /** Adds what the split found out: the hash of a dataset that was given by name. */
-export async function recordDataset(volume: RunVolume, sha256: string): Promise<void> {
-  const { record, paths } = volume;
+export async function recordDataset(
+  { record, paths }: Pick<RunVolume, 'record' | 'paths'>,
+  sha256: string,
+): Promise<void> {
   if (record.settings.dataset.sha256 === sha256) return;
   const dataset = { ...record.settings.dataset, sha256 };
   await writeRecord(paths.run, { ...record, settings: { ...record.settings, dataset } });
@@ -152,6 +156,7 @@ async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
       throw new UsageError(`${paths.root} is a file; --volume takes a directory.`);
     return [];
   });
+  // A run has begun there since: the lock tells the rest.
   if (names.includes(basename(paths.run))) return;
   const other = names.includes(basename(repeatedPaths(paths.root).record))
     ? 'a run with --seeds'
@@ -178,7 +183,7 @@ export async function clearRemains({ paths, record }: RunVolume): Promise<void> 
   }
 }
 
-/** Removes what killed writers left half-written. */
+/** Removes what killed writers left half-written, and what one writes that has lost the volume: before any record is read. */
 async function sweep(paths: VolumePaths): Promise<void> {
   const rounds = await readdir(paths.rounds).catch(() => []);
   const inRounds = rounds.flatMap((round) => [

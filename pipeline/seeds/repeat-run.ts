@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
+import { writeWhile } from '../../lib/formats/files/atomic-file.js';
 import { type Figures, type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import { RUNS, repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
@@ -77,7 +78,8 @@ export async function repeatRun(
       const given = { ...asked, given: { ...asked.given, seed } };
       const result = await callPipeline({ ...one, asked: given, volume: places.volume(seed) }, context);
       results.push({ seed, result });
-      await writeRepeatedRun(places.record, await recordOf(volume.record, results));
+      const record = await recordOf(volume.record, results);
+      await writeWhile(volume.requireHeld, () => writeRepeatedRun(places.record, record));
     }
     await reportStage({ ...context, paths, stages });
     const { result: last } = results.at(-1) as (typeof results)[number];

@@ -1,4 +1,15 @@
-/** Atomic writes: a reader sees the old file or folder or the new one, never a part. */
+/**
+ * Atomic writes: a reader sees the old file or folder or the new one, never a part.
+ *
+ * Two writers of the same bytes do no harm: each has a temporary name of its own, and the later rename changes nothing.
+ * Where bytes may differ, whoever comes second must keep the first one from writing, even one that was halted for hours
+ * between any two steps. {@link writeWhile} and {@link removeTemporaryFiles} do that together. A writer makes its temporary
+ * file, then checks that its place is still its own, then renames. A successor takes the place (the lock of a volume, the
+ * mark of a split), then removes all temporary files, and only then reads what lies there. If the check came after the
+ * place was taken, it fails. If it came before, the temporary file is older than the successor's removal of such files:
+ * the rename came before it, and the successor sees the file as if it had always been there, or finds nothing to rename.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -11,6 +22,19 @@ const TEMPORARY_PREFIX = '.tmp-';
 
 /** So much of a file's name stands in its temporary one: the longest that a file system allows has no room for more. */
 const KEPT_CHARACTERS = 64;
+
+/** What has to hold for a file to appear. */
+const fence = new AsyncLocalStorage<() => Promise<void>>();
+
+/** Does `work`, whose files appear only as long as `check` passes: where it throws, nothing appears, and the write fails so. */
+export function writeWhile<T>(check: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  return fence.run(check, work);
+}
+
+/** Passes as long as whoever is at work may still write: for what no rename makes appear. @throws what its check throws */
+export async function requirePlace(): Promise<void> {
+  await fence.getStore()?.();
+}
 
 /** Who may read a file: the permission bits; those of the process's umask unless told. */
 interface WriteOptions {
@@ -96,10 +120,13 @@ async function writeThen(
       // On NFS a full disk is reported here, not by the write.
       await file.close();
     }
+    await requirePlace();
     await place(temporary, path);
     await syncDirectory(directory);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
+    // Whoever has taken the place has removed the temporary file.
+    if (errorCode(error) === 'ENOENT') await requirePlace();
     throw errorCode(error) === '' ? error : storageError(path, error);
   }
 }
@@ -116,6 +143,7 @@ export async function placeFileAtomic(from: string, to: string): Promise<void> {
   try {
     await makeDirectory(dirname(to));
     await link(from, temporary);
+    await requirePlace();
     await rename(temporary, to);
     await syncDirectory(dirname(to));
   } catch {
@@ -141,6 +169,7 @@ export async function writeFolderAtomic(
     await mkdir(temporary);
     await fill(temporary);
     await syncDirectory(temporary);
+    await requirePlace();
     const isReplaced = await rename(path, earlier).then(
       () => true,
       (error: unknown) => {
@@ -178,7 +207,12 @@ export async function makeDirectory(path: string): Promise<void> {
   }
 }
 
-/** Removes what a killed writer left in `directory`; call it only where no writer is at work. @throws {StorageError} */
+/**
+ * Removes what a killed writer left in `directory`, and keeps one that lost its place from placing what it was writing; call
+ * it only where no other writer is to go on.
+ *
+ * @throws {StorageError}
+ */
 export async function removeTemporaryFiles(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   const left = names.filter((name) => name.startsWith(TEMPORARY_PREFIX));

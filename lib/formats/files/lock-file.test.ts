@@ -1,9 +1,10 @@
 /** The lock of a volume: one holder, the dead give way, the living are named. */
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, type TestContext, test } from 'node:test';
@@ -115,6 +116,27 @@ test('whoever lost its lock, since a user deleted it, does not release that of t
   assert.equal(existsSync(path), true);
   lock.release();
   assert.deepEqual(await readdir(directory), []);
+});
+
+test('a holder knows that it lost its lock: a user deleted it, another one has it, or took this process for dead', async () => {
+  const lock = await takeLock(path);
+  await lock.requireHeld();
+  const own = await readFile(path, 'utf8');
+  const successor = `${path}-after-${createHash('sha256').update(own).digest('hex').slice(0, 32)}`;
+  const lost = { name: 'UsageError', message: /is no longer held by this run: its lock .*lock was removed/ };
+  await writeFile(successor, await heldBy({}));
+  await assert.rejects(lock.requireHeld(), lost);
+  await rm(successor);
+  await rm(path);
+  await assert.rejects(lock.requireHeld(), lost);
+  const next = await takeLock(path);
+  await assert.rejects(lock.requireHeld(), lost);
+  await next.requireHeld();
+  next.release();
+  await writeFile(path, JSON.stringify({ pid: await deadProcess(), host: hostname(), since: 'yesterday' }));
+  const heir = await takeLock(path);
+  await heir.requireHeld();
+  heir.release();
 });
 
 /** A process that takes the lock as it is told. */

@@ -31,11 +31,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isFedbatchError, StorageError, UsageError } from '../../core/errors.js';
 import { errorCode } from '../../core/system-errors.js';
 import { makeDirectory, storageError } from './atomic-file.js';
-import { currentHolder, type Guarded, heldMessage, holderIn, isDead, lifeOf } from './lock-holder.js';
+import {
+  currentHolder,
+  type Guarded,
+  heldMessage,
+  holderIn,
+  isDead,
+  lifeOf,
+  lostMessage,
+} from './lock-holder.js';
 import { isAbsent } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {
+  /**
+   * Passes as long as this process holds it.
+   *
+   * @throws {UsageError} once it is lost: a user has removed the file, or somebody took this process for dead
+   */
+  requireHeld(): Promise<void>;
   /** Gives the lock back; works in an exit handler too. */
   release(): void;
 }
@@ -108,16 +122,31 @@ async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined
   const text = `${JSON.stringify({ ...currentHolder(), nonce: randomBytes(16).toString('hex') })}\n`;
   const head = await readText(path);
   if (head === undefined) {
-    return (await create(path, { path, text })) ? { release: () => release(path, text) } : undefined;
+    return (await create(path, { path, text })) ? heldLock(path, { head: text, text, guarded }) : undefined;
   }
   const last = await lastOfChain(path, head);
   const holder = holderIn(last);
   if (holder !== undefined && !isDead(holder)) throw new UsageError(heldMessage(path, holder, guarded));
   const mine = successor(path, last);
   if (!(await create(mine, { path, text }))) return undefined;
-  if ((await readText(path)) === head) return { release: () => release(path, head) };
+  if ((await readText(path)) === head) return heldLock(path, { head, text, guarded });
   await rm(mine, { force: true, recursive: true });
   return undefined;
+}
+
+/** The lock of whoever has `text` at the end of the chain that begins with `head`. */
+function heldLock(
+  path: string,
+  { head, text, guarded }: { readonly head: string; readonly text: string; readonly guarded: Guarded },
+): Lock {
+  return {
+    async requireHeld() {
+      const found = await readText(path);
+      if (found === head && (await lastOfChain(path, found)) === text) return;
+      throw new UsageError(lostMessage(path, guarded));
+    },
+    release: () => release(path, head),
+  };
 }
 
 /** Where whoever comes after the holder of `text` puts its own. */

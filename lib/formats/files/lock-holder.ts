@@ -117,3 +117,11 @@ export function heldMessage(path: string, holder: Holder, { what, user }: Guarde
     : `if that process is no more, delete ${path} and run the command again`;
   return `${what} is in use by another ${user} (${where}, since ${since}): ${advice}.`;
 }
+
+/** The sentence for whoever held it and finds it gone, or another's. */
+export function lostMessage(path: string, { what, user }: Guarded): string {
+  return (
+    `${what} is no longer held by this ${user}: its lock ${path} was removed while it was at work. It writes nothing ` +
+    `more there; what it has finished stays. Run the same command again when no other ${user} is at work.`
+  );
+}
