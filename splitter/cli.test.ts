@@ -3,14 +3,16 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import { writeShard } from '../lib/formats/data/shard-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { encodeDataset, findMnist, numberedExamples, withParts } from '../test/datasets.js';
+import { haltedAt, isStopped } from '../test/processes.js';
 import { runCommand } from '../test/program-host.js';
+import { waitFor } from '../test/runs.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 
 const program = fileURLToPath(new URL('cli.js', import.meta.url));
@@ -239,6 +241,66 @@ test('a directory with files of something else: exit code 2, and they stay', asy
   );
   assert.deepEqual((await readdir(savedir)).sort(), ['2024.npz', 'manifest.json', 'test.npz']);
   assert.equal(await readFile(join(savedir, 'test.npz'), 'utf8'), 'mine');
+});
+
+/** Starts a split that halts before its first operation on `path`. */
+function halted(t: TestContext, argv: readonly string[], path: string) {
+  const env = haltedAt({ program: 'splitter/cli.js', path, before: 1 });
+  const child = execa(process.execPath, [program, ...argv], { reject: false, env });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+for (const [when, path] of [
+  ['with a shard ready to appear', '/1\\.npz$'],
+  ['before it makes room', '/\\.split-in-progress$'],
+] as const) {
+  test(`two splits at once, one halted ${when}: a whole split of one of them, and the other one says so`, async (t) => {
+    const { data, savedir } = await prepared(await temporaryDirectory(t));
+    const argv = (clients: number) => ['--data', data, '--clients', `${clients}`, '--out', savedir];
+    const contents = async () => {
+      const names = (await readdir(savedir)).sort();
+      return await Promise.all(
+        names.map(async (name) => [name, await readFile(join(savedir, name))] as const),
+      );
+    };
+    const first = halted(t, argv(3), path);
+    await waitFor(() => isStopped(first.pid ?? 0));
+    assert.equal((await run(...argv(3))).exitCode, 0);
+    const whole = await contents();
+    process.kill(first.pid ?? 0, 'SIGCONT');
+    const { exitCode, stdout, stderr } = await first;
+    if (path.includes('split')) {
+      // It finds its work done.
+      assert.equal(exitCode, 0, stderr);
+      assert.equal((JSON.parse(stdout) as { readonly skipped: boolean }).skipped, true);
+    } else {
+      assert.equal(stdout, '');
+      assert.equal(exitCode, 5, stderr);
+      assert.match(
+        stderr,
+        /^error: .*data: another split has begun there since, and this one writes nothing more\.$/m,
+      );
+    }
+    assert.deepEqual(await contents(), whole);
+    assert.deepEqual(
+      whole.map(([name]) => name),
+      ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz'],
+    );
+  });
+}
+
+test('a split of other settings that is halted mixes nothing into the one that came after', async (t) => {
+  const { data, savedir } = await prepared(await temporaryDirectory(t));
+  const argv = (clients: number) => ['--data', data, '--clients', `${clients}`, '--out', savedir];
+  const first = halted(t, argv(4), '/1\\.npz$');
+  await waitFor(() => isStopped(first.pid ?? 0));
+  assert.equal((await run(...argv(3))).exitCode, 0);
+  process.kill(first.pid ?? 0, 'SIGCONT');
+  assert.equal((await first).exitCode, 5);
+  assert.deepEqual((await readdir(savedir)).sort(), ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz']);
+  const { stdout } = await run(...argv(3));
+  assert.equal((JSON.parse(stdout) as { readonly skipped: boolean }).skipped, true, 'its checksums hold');
 });
 
 test('60,000 images of MNIST are split', async (t) => {

@@ -1,7 +1,8 @@
 /** The files of a split in its directory: their names, whose they are, whether they are whole, how old ones are cleared. */
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StorageError, UsageError } from '../lib/core/errors.js';
+import { StageError, StorageError, UsageError } from '../lib/core/errors.js';
 import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
@@ -48,21 +49,44 @@ function sameSplit(manifest: Manifest, key: SplitKey): boolean {
   );
 }
 
+/** A split that is at work in its directory. */
+interface BegunSplit {
+  /** Where another attempt has ended the same split meanwhile: nothing is to be written. */
+  readonly finished: Manifest | undefined;
+  /** Shards of an earlier split that were removed. */
+  readonly removed: number;
+  /** Passes as long as no other split has begun there. @throws {StageError} once one has */
+  requireOwn(): Promise<void>;
+  /** Takes the mark away: the manifest alone vouches for the files from now on. @throws {StorageError} when the disk refuses */
+  end(): Promise<void>;
+  /** Removes what it has made so far, since it failed. @throws {StorageError} when a file cannot be removed */
+  abandon(): Promise<void>;
+}
+
+interface SplitFiles {
+  readonly shards: readonly Pick<SplitPart, 'heldOut'>[];
+  readonly virtual: boolean;
+  /** Looks for the split that is asked for. */
+  readonly find: () => Promise<Manifest | undefined>;
+}
+
 /**
- * Makes room for a split to `clients`: marks the directory as being at work, then removes what an earlier split
- * left (it may have had more clients).
+ * Makes room for a split: marks the directory as being at work, then removes what an earlier split left (it may have had
+ * more clients). Of several that are at work there the one that began last goes on, and the others write nothing more
+ * ({@link writeWhile} says why that is certain): no two of them mix their files. A lock would do too, but one of a pod
+ * that was killed stays until somebody removes it.
  *
- * @returns the number of shards removed
  * @throws {UsageError} when a file lies there that the split would replace and that no split made
  * @throws {StorageError} when a file cannot be written or removed
  */
 export async function beginSplit(
   savedir: string,
-  { shards, virtual }: { readonly shards: readonly Pick<SplitPart, 'heldOut'>[]; readonly virtual: boolean },
-): Promise<number> {
+  { shards, virtual, find }: SplitFiles,
+): Promise<BegunSplit> {
+  // In this order: whoever is at work marks the directory before its first file.
+  const before = await listNames(savedir);
   const own = await ownNames(savedir);
-  const present = (await listNames(savedir)).filter((name) => OUTPUT.test(name));
-  const foreign = present.find((name) => !own.has(name));
+  const foreign = before.find((name) => OUTPUT.test(name) && !own.has(name));
   if (foreign !== undefined) {
     throw new UsageError(
       `${join(savedir, foreign)} was not made by a split that is known here, and would be lost: ` +
@@ -75,27 +99,41 @@ export async function beginSplit(
         shardName(client),
         ...(heldOut === undefined ? [] : [clientTestName(client)]),
       ]);
-  const files = [...new Set([...present, ...coming, TEST_NAME, MANIFEST_NAME])];
-  await writeFileAtomic(join(savedir, SPLIT_MARK), `${JSON.stringify({ files })}\n`);
-  await removeOutputs(savedir, present);
+  const files = [...new Set([...own, ...coming, TEST_NAME, MANIFEST_NAME])];
+  const marker = join(savedir, SPLIT_MARK);
+  const mark = `${JSON.stringify({ files, nonce: randomBytes(16).toString('hex') })}\n`;
+  // Another one that begins at this instant removes the mark's temporary file too.
+  await writeFileAtomic(marker, mark).catch(() => writeFileAtomic(marker, mark));
   await removeTemporaryFiles(savedir);
-  return present.filter((name) => SHARD.test(name)).length;
+  const isOwn = async () => (await readFile(marker, 'utf8').catch(() => '')) === mark;
+  const end = async () => {
+    if (await isOwn()) await endSplit(savedir);
+  };
+  const split = {
+    end,
+    async requireOwn() {
+      if (await isOwn()) return;
+      throw new StageError(savedir, 'another split has begun there since, and this one writes nothing more.');
+    },
+    async abandon() {
+      if (!(await isOwn())) return;
+      const names = (await listNames(savedir)).filter((name) => files.includes(name));
+      await removeOutputs(savedir, names);
+      await removeTemporaryFiles(savedir);
+      await end();
+    },
+  };
+  // One that was at work until now can write nothing more: what lies there stays as it is.
+  const finished = await find();
+  if (finished !== undefined) return { ...split, finished, removed: 0 };
+  const present = (await listNames(savedir)).filter((name) => files.includes(name));
+  await removeOutputs(savedir, present);
+  return { ...split, finished, removed: present.filter((name) => SHARD.test(name)).length };
 }
 
-/** Takes the mark away: the manifest alone vouches for the files from now on. @throws {StorageError} when the disk refuses */
+/** Takes a mark away that a split has left. @throws {StorageError} when the disk refuses */
 export async function endSplit(savedir: string): Promise<void> {
   await remove(join(savedir, SPLIT_MARK));
-}
-
-/** Removes what a split that failed has made so far. @throws {StorageError} when a file cannot be removed */
-export async function abandonSplit(savedir: string): Promise<void> {
-  const own = await ownNames(savedir);
-  await removeOutputs(
-    savedir,
-    (await listNames(savedir)).filter((name) => own.has(name)),
-  );
-  await removeTemporaryFiles(savedir);
-  await endSplit(savedir);
 }
 
 /** @throws {UsageError} when the dataset itself is a file that clearing or writing the outputs would destroy. */
@@ -112,9 +150,11 @@ export async function refuseOwnOutput(data: string, savedir: string): Promise<vo
 
 /** The names for which a split's manifest or mark vouches; a name that no split gives is never among them. */
 async function ownNames(savedir: string): Promise<ReadonlySet<string>> {
+  // The mark first: it goes when the manifest lies there.
+  const marked = await markedNames(savedir);
   const manifest = await manifestIn(savedir);
   const listed = manifest === undefined ? [] : [MANIFEST_NAME, ...filesOf(manifest).map(({ file }) => file)];
-  return new Set([...listed, ...(await markedNames(savedir))].filter((name) => OUTPUT.test(name)));
+  return new Set([...listed, ...marked].filter((name) => OUTPUT.test(name)));
 }
 
 async function markedNames(savedir: string): Promise<readonly string[]> {

@@ -12,6 +12,7 @@ import { formatScale, type PixelScale } from '../lib/federation/pixel-scale.js';
 import { piecesOf } from '../lib/federation/statistics.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
 import { type OwnedDataset, openSource } from '../lib/formats/data/dataset-source.js';
+import { writeWhile } from '../lib/formats/files/atomic-file.js';
 import { ScratchFile } from '../lib/formats/files/scratch-file.js';
 import { clientsOf, type Manifest, writeManifest } from '../lib/formats/manifest.js';
 import { DATA_NOTE, type Reporter } from '../lib/observability/events.js';
@@ -19,14 +20,7 @@ import { preparedDataset, wantedTargets } from '../lib/task-file/prepared-exampl
 import type { TaskFile } from '../lib/task-file/read-task.js';
 import { dealParts, type FilePart, type PartRows } from './dealt-parts.js';
 import { tellHoldout } from './held-out.js';
-import {
-  abandonSplit,
-  beginSplit,
-  endSplit,
-  findFinished,
-  MANIFEST_NAME,
-  refuseOwnOutput,
-} from './outputs.js';
+import { beginSplit, endSplit, findFinished, MANIFEST_NAME, refuseOwnOutput } from './outputs.js';
 import { type Plan, type PlanOptions, partsOfPlan, planSplit } from './plan.js';
 import {
   askedNormalize,
@@ -36,7 +30,7 @@ import {
   meansOfClients,
 } from './statistics.js';
 import { checkScale, describeData, tellFirstLabel, tellScale, tellStatistics } from './told-data.js';
-import { writeParts } from './written-parts.js';
+import { type WrittenParts, writeParts } from './written-parts.js';
 
 /** What to split, and how. */
 export interface SplitOptions extends PlanOptions {
@@ -77,7 +71,7 @@ interface SplitResult {
 export async function splitDataset(options: SplitOptions): Promise<SplitResult> {
   const { data, savedir, seed, testFraction, virtual = false, reporter } = options;
   const { minClientsPerStatistic = 1, histogramBins } = options;
-  const { source, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
+  const { source, find, finished } = await openSplit(options, (note) => reporter.info(note, DATA_NOTE));
   if (finished !== undefined) {
     await endSplit(savedir);
     return { manifest: finished, skipped: true };
@@ -95,10 +89,14 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
     tellHoldout(plan.shards, options);
     const scale = await tellScale(dataset.train, options);
     tellFirstLabel(dataset.train, options);
-    const removed = await beginSplit(savedir, { shards: plan.shards, virtual });
+    const split = await beginSplit(savedir, { shards: plan.shards, virtual, find });
+    const { removed, requireOwn } = split;
+    if (split.finished !== undefined) {
+      await split.end();
+      return { manifest: split.finished, skipped: true };
+    }
     if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
-    const files = await orAbandon(savedir, () => writeParts(plan, rows.ofFiles, options));
-    const manifest: Manifest = {
+    const describe = (files: WrittenParts): Manifest => ({
       schemaVersion: 1,
       dataset: {
         file: basename(data),
@@ -118,22 +116,22 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
         statistics,
       }),
       ...files,
-    };
-    await orAbandon(savedir, () => writeManifest(join(savedir, MANIFEST_NAME), manifest));
-    await endSplit(savedir);
-    return { manifest, skipped: false };
+    });
+    try {
+      const manifest = await writeWhile(requireOwn, async () => {
+        const whole = describe(await writeParts(plan, rows.ofFiles, options));
+        await writeManifest(join(savedir, MANIFEST_NAME), whole);
+        return whole;
+      });
+      await split.end();
+      return { manifest, skipped: false };
+    } catch (error) {
+      // Where it fails, nothing of the split stays.
+      await split.abandon().catch(() => undefined);
+      throw error;
+    }
   } finally {
     scratch.close();
-  }
-}
-
-/** What `write` gives; where it fails, nothing of the split stays. */
-async function orAbandon<T>(savedir: string, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    await abandonSplit(savedir).catch(() => undefined);
-    throw error;
   }
 }
 
@@ -227,5 +225,6 @@ async function openSplit(options: SplitOptions, tell: Tell) {
       return await preparedDataset(task, loaded);
     },
   };
-  return { source, finished: await findFinished(savedir, key) };
+  const find = () => findFinished(savedir, key);
+  return { source, find, finished: await find() };
 }

@@ -12,7 +12,8 @@ import type { FilePart, PartRows } from './dealt-parts.js';
 import { shardName, TEST_NAME } from './outputs.js';
 import type { Plan } from './plan.js';
 
-type WrittenParts = Pick<Manifest, 'shards' | 'virtual' | 'test'>;
+/** What the manifest lists. */
+export type WrittenParts = Pick<Manifest, 'shards' | 'virtual' | 'test'>;
 
 interface WritingOptions {
   readonly savedir: string;
