@@ -1,8 +1,14 @@
 /** A round's aggregation on this machine: the updates of the clients that reported become the next global model. */
 
+import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
-import { aggregateResultSchema, type Rejection, rejectionSchema } from '../lib/formats/stage-results.js';
+import {
+  type AggregateResult,
+  aggregateResultSchema,
+  type Rejection,
+  rejectionSchema,
+} from '../lib/formats/stage-results.js';
 import { aggregateCommand, stateFiles } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { concludeAggregation, failAggregation, tellAggregated } from './record/aggregate-record.js';
@@ -28,12 +34,9 @@ export async function aggregateStage(
   const { selected } = ledger.record;
   // Whether there will be a next round is open: its accuracy may be enough.
   const file = paths.round(round + 1).globalModel;
-  const state = stateFiles(run, round);
   const inputs = hashOfInputs(global, updates);
   const { aggregate: earlier } = ledger.record;
-  const isWhole = async (made: NonNullable<typeof earlier>) =>
-    (await holds(file, made.sha256)) && (state === undefined || (await holds(state.out, made.state)));
-  if (earlier?.inputs === inputs && (await isWhole(earlier))) {
+  if (earlier?.inputs === inputs && (await isAggregated(run, ledger))) {
     tellAggregated(run, round, earlier);
     return { file, sha256: earlier.sha256, rejected: ledger.record.rejected };
   }
@@ -51,7 +54,21 @@ export async function aggregateStage(
     if (rejection.success) warned.push(rejection.data);
   };
   const options = { ...run, schema: aggregateResultSchema, onWarning };
-  const aggregating = () => executeOne(run.target, aggregator, options);
+  const aggregating = async (): Promise<AggregateResult> => {
+    const once = () => executeOne(run.target, aggregator, options);
+    const isRestored = async () => warned.length > 0 && (await restoreReported(run, ledger));
+    const again = () => {
+      warned.length = 0;
+      return once();
+    };
+    try {
+      const made = await once();
+      return (await isRestored()) ? await again() : made;
+    } catch (error) {
+      if (await isRestored()) return await again();
+      throw error;
+    }
+  };
   const {
     result: made,
     seconds,
@@ -74,6 +91,45 @@ export function isMadeOfUpdates(
     aggregate.inputs === hashOfInputs({ sha256: parent }, reported) &&
     reported.every(({ client, shard }) => shard === shards[client]?.sha256)
   );
+}
+
+/** Whether the model that the round ended with lies there whole, with the state that belongs to it. */
+export async function isAggregated(run: LocalRun, ledger: RoundLedger): Promise<boolean> {
+  const { round, aggregate } = ledger.record;
+  if (aggregate === undefined) return false;
+  const state = stateFiles(run, round);
+  return (
+    (await holds(run.paths.round(round + 1).globalModel, aggregate.sha256)) &&
+    (state === undefined || (await holds(state.out, aggregate.state)))
+  );
+}
+
+/**
+ * Puts back the updates that are no longer what their clients reported: a trainer of an earlier attempt may have been
+ * halted, and write late. What was reported is known by its hash, and lies under a second name that no trainer writes.
+ * Tells whether there was such an update.
+ */
+async function restoreReported(
+  { paths, reporter }: Pick<LocalRun, 'paths' | 'reporter'>,
+  ledger: RoundLedger,
+): Promise<boolean> {
+  const { round, reported } = ledger.record;
+  const restored: number[] = [];
+  for (const { client, sha256: known } of reported) {
+    const update = paths.round(round).update(client);
+    const kept = paths.clientModel(client);
+    if ((await holds(update, known)) || !(await holds(kept, known))) continue;
+    await placeFileAtomic(kept, update);
+    restored.push(client);
+  }
+  if (restored.length === 0) return false;
+  const whose = `${restored.length === 1 ? 'client' : 'clients'} ${restored.join(', ')}`;
+  reporter.warn(
+    `round ${round}: somebody has written over the update of ${whose} since it was reported: it is put back, and the ` +
+      'round aggregated again.',
+    { round },
+  );
+  return true;
 }
 
 /** What a global model was made from: sha256 over the hashes of the parent and of all updates. */

@@ -2,11 +2,12 @@
 import { rm } from 'node:fs/promises';
 import { errorCode } from '../lib/core/system-errors.js';
 import { requireQuorum } from '../lib/federation/quorum.js';
-import { placeFileAtomic, storageError } from '../lib/formats/files/atomic-file.js';
+import { placeFileAtomic, requirePlace, storageError } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
 import type { ClientRecord } from '../lib/formats/run-record.js';
 import { type TrainResult, trainResultSchema } from '../lib/formats/stage-results.js';
 import { formatLoss, formatSeconds } from '../lib/observability/format.js';
+import { isAggregated } from './aggregate-stage.js';
 import { roundLearningRate, type StageCommand, trainCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import { holds, type RoundLedger } from './record/round-ledger.js';
@@ -42,6 +43,7 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
   }
   const learningRate = roundLearningRate(run.settings, task);
   if (waiting.length > 0) await ledger.set({ learningRate });
+  const isOver = waiting.length > 0 && (await isAggregated(run, ledger));
   const settled = settledClients(run, { round, waiting: waiting.length, total: clients.length });
   const { retries, deadlineSeconds } = run.tolerance;
   const commands = waiting.map((client) => trainCommand(run, task, client));
@@ -52,7 +54,8 @@ export async function trainStage(run: LocalRun, options: TrainOptions): Promise<
     async onEnding(ending) {
       if ('result' in ending) {
         const reported = clientRecord(data, ending);
-        await report(run, { task, ledger, learningRate, reported });
+        if (isOver && isOther(ledger, reported)) tellOther(run, { task, reported });
+        else await report(run, { task, ledger, learningRate, reported });
         settled.add(reported);
       } else {
         await lose(run, { task, ledger, lost: ending });
@@ -160,6 +163,21 @@ async function tellRetry(
   await metrics.append({ event: 'retry', round, client, retry, reason });
 }
 
+/** Whether a client trained again on the same examples came to other bytes: on another engine or processor, say. */
+function isOther({ record }: RoundLedger, { client, shard, sha256 }: ClientRecord): boolean {
+  const known = record.reported.find((each) => each.client === client);
+  return known !== undefined && known.shard === shard && known.sha256 !== sha256;
+}
+
+/** The update of a round that is over was damaged or written over: what is made in its place changes no record. */
+function tellOther(
+  { reporter }: LocalRun,
+  { task: { round }, reported: { client } }: { readonly task: TrainTask; readonly reported: ClientRecord },
+): void {
+  const what = `train client ${client} (round ${round}): trained again, it came to other bytes than before`;
+  reporter.warn(`${what}; the round was over, and stays what it was made from.`, { round, client });
+}
+
 interface Ending {
   readonly task: TrainTask;
   readonly ledger: RoundLedger;
@@ -199,6 +217,7 @@ async function lose(
 }
 
 async function removeUpdate(path: string): Promise<void> {
+  await requirePlace();
   try {
     await rm(path, { force: true });
   } catch (error) {
