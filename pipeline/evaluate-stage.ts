@@ -80,7 +80,7 @@ function trainedAcross(reported: readonly ClientRecord[]): Pick<RoundRecord, 'ac
 
 /** Whether the `accuracy.json` at `path` is the test of that model. */
 export async function isTestOf(path: string, { sha256 }: GlobalModel): Promise<boolean> {
-  return (await ifWhole(readAccuracy(path)))?.sha256 === sha256;
+  return (await ifWhole(readJson(path, accuracySchema)))?.sha256 === sha256;
 }
 
 /** Tests a global model; `accuracy.json` tells of it afterwards. */
@@ -91,7 +91,7 @@ export async function testGlobalModel(
   const { paths } = run;
   const { round, global } = task;
   const { seconds, took } = await stopwatch(() => test(global));
-  const { sha256: _, ...figures } = await readAccuracy(paths.accuracy);
+  const figures = await readAccuracy(paths.accuracy, global);
   const facts = { model: global.sha256, test: data.test.sha256, ...figures, seconds };
   const target = run.settings && targetOf(run.settings.federation);
   tell(run, { ...stage, round }, `${describeEvaluation(facts, target)}  ${took}`);
@@ -172,9 +172,21 @@ async function testClients(run: LocalRun, { ledger, untested, directory }: Clien
   );
 }
 
-/** @throws {DataError} when it is missing or something else */
-export async function readAccuracy(path: string): Promise<z.infer<typeof accuracySchema>> {
-  return await readJson(path, accuracySchema);
+/**
+ * What the test of a model found. An evaluator of an earlier attempt may have been halted, and write late: figures of
+ * another model never count as this one's.
+ *
+ * @throws {DataError} when it is missing, something else, or the test of another model
+ */
+export async function readAccuracy(
+  path: string,
+  { sha256 }: Pick<GlobalModel, 'sha256'>,
+): Promise<Omit<z.infer<typeof accuracySchema>, 'sha256'>> {
+  const { sha256: tested, ...figures } = await readJson(path, accuracySchema);
+  if (tested === sha256) return figures;
+  const short = (hash: string) => `sha256 ${hash.slice(0, 12)}…`;
+  const expected = `the test of the model that has just been tested (${short(sha256)})`;
+  throw new DataError({ file: path, expected, found: `that of another one (${short(tested)})` });
 }
 
 /** What it tells of each client. @throws {DataError} likewise */
@@ -184,7 +196,7 @@ export async function readPerClient(path: string): Promise<AccuracyRecord['perCl
 
 /** The tests of so many models, in their order. */
 async function readReports(path: string, models: number) {
-  return models > 1 ? await readJson(path, z.array(accuracySchema)) : [await readAccuracy(path)];
+  return models > 1 ? await readJson(path, z.array(accuracySchema)) : [await readJson(path, accuracySchema)];
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {

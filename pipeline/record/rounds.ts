@@ -14,7 +14,7 @@ import { count, tell } from '../rounds/telling.js';
 import { concludeAggregation } from './aggregate-record.js';
 import type { RoundStartFacts, TestedFacts, TrainedFacts } from './facts.js';
 import { tellRound } from './metrics.js';
-import { openLedger, type RoundLedger } from './round-ledger.js';
+import { holds, openLedger, type RoundLedger } from './round-ledger.js';
 import { recordDataset } from './run-volume.js';
 
 /** What the steps of the recorder share. */
@@ -24,12 +24,22 @@ export type Recording = Pick<LocalRun, 'paths' | 'metrics' | 'reporter'>;
 export async function recordTrained(run: Recording, facts: TrainedFacts): Promise<void> {
   const { paths, metrics } = run;
   const { round, selected, learningRate, missing } = facts;
+  if (await isAggregatedFrom(run, facts)) return;
   const manifest = await readManifest(paths.manifest);
-  await recordDataset(
-    { paths, record: await readRunRecord(paths.run), resumed: true, release: () => undefined },
-    manifest.dataset.sha256,
-  );
-  const ledger = await openLedger(paths.round(round), startOf(facts));
+  await recordDataset({ paths, record: await readRunRecord(paths.run) }, manifest.dataset.sha256);
+  // A trainer that was stopped after its last write: what has not been reported must not be averaged.
+  const good = new Set(facts.reported.map(({ client }) => `${client}.h5`));
+  const { updates } = paths.round(round);
+  for (const name of await readdir(updates).catch(() => [])) {
+    if (/^\d+\.h5$/.test(name) && !good.has(name)) await rm(join(updates, name), { force: true });
+  }
+  for (const { client, sha256 } of facts.reported) {
+    const update = paths.round(round).update(client);
+    if (await holds(update, sha256)) await placeFileAtomic(update, paths.clientModel(client));
+  }
+  // Another look, right before the record is written: a process without a lock may have been halted since the first.
+  if (await isAggregatedFrom(run, facts)) return;
+  const ledger = await ledgerOf(run, facts);
   const before = new Map(ledger.record.reported.map((each) => [each.client, each]));
   const reported = facts.reported
     .map((each) => {
@@ -39,15 +49,6 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
       return { ...found, ...each, shard: manifest.shards[each.client]?.sha256 ?? '' };
     })
     .sort((a, b) => a.client - b.client);
-  // A trainer that was stopped after its last write: what has not been reported must not be averaged.
-  const good = new Set(reported.map(({ client }) => `${client}.h5`));
-  const { updates } = paths.round(round);
-  for (const name of await readdir(updates).catch(() => [])) {
-    if (/^\d+\.h5$/.test(name) && !good.has(name)) await rm(join(updates, name), { force: true });
-  }
-  for (const { client } of reported) {
-    await placeFileAtomic(paths.round(round).update(client), paths.clientModel(client));
-  }
   const lost = new Set(ledger.record.missing.map(({ client }) => client));
   await ledger.set({ learningRate, reported, missing });
   for (const each of reported) {
@@ -64,9 +65,11 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
 export async function recordTested(run: Recording, facts: TestedFacts): Promise<void> {
   const { paths } = run;
   const { round, aggregate, seconds: spent } = facts;
-  const ledger = await openLedger(paths.round(round), startOf(facts));
+  const ledger = await ledgerOf(run, facts);
   const { reported, evaluation: earlier } = ledger.record;
   if (ledger.record.aggregate?.sha256 === aggregate.sha256 && earlier?.model === aggregate.sha256) return;
+  // Before anything is changed: where it tells of a later round's model, this recorder comes too late.
+  const { seconds = 0, ...figures } = await readAccuracy(paths.accuracy, aggregate);
   const file = paths.round(round + 1).globalModel;
   const { rejected: refusals, clients, ...summary } = aggregate;
   const inputs = hashOfInputs({ sha256: facts.parent }, reported);
@@ -79,7 +82,6 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
     took: `${aggregate.seconds} s`,
   });
   const { test } = await readManifest(paths.manifest);
-  const { sha256: _, seconds = 0, ...figures } = await readAccuracy(paths.accuracy);
   const evaluation = { model: aggregate.sha256, test: test.sha256, ...figures, seconds };
   const best = await bestBefore(run, round);
   const task = { round, global: { file, sha256: aggregate.sha256 } };
@@ -92,6 +94,15 @@ export async function recordTested(run: Recording, facts: TestedFacts): Promise<
     evaluate: seconds,
     best: valueOfScore(score, evaluation, target),
   });
+}
+
+/**
+ * Whether a round was aggregated from the very updates that the facts tell of: then its record has more than they do. The
+ * recorder of a pod that was given up may come late, when the one in its place has long ended.
+ */
+async function isAggregatedFrom({ paths }: Recording, facts: TrainedFacts): Promise<boolean> {
+  const record = await readRoundRecord(paths.round(facts.round).record).catch(() => undefined);
+  return record?.aggregate?.inputs === hashOfInputs({ sha256: facts.parent }, facts.reported);
 }
 
 /** The record of a round, opened again. */
