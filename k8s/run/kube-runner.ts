@@ -1,7 +1,8 @@
 /** The runner of a cluster: each step of a round is a Job; what the volume or an earlier Job holds is not done again. */
 
+import type { V1Job } from '@kubernetes/client-node';
 import type { z } from 'zod';
-import { StageError } from '../../lib/core/errors.js';
+import { ExitCode, StageError } from '../../lib/core/errors.js';
 import { newRoundRecord } from '../../lib/formats/run-record.js';
 import { type FinishedRound, type Opened, recordedEndSchema } from '../../lib/formats/run-results.js';
 import {
@@ -34,6 +35,7 @@ import { failureOf, missedRequirement, type Required } from '../../pipeline/roun
 import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
 import { count, tell, tellSkipped } from '../../pipeline/rounds/telling.js';
+import { removeJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
 import { jobTarget, runJobToEnd } from './job-target.js';
@@ -59,6 +61,8 @@ interface OpenRound extends Trained {
     readonly quorum?: number;
   };
   readonly trainSeconds: number;
+  /** The Job that trained the clients; absent where the round was over before. */
+  readonly trainJob?: V1Job;
   readonly aggregated?: AggregateResult;
 }
 
@@ -138,7 +142,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const trained = settleTraining(done, task);
       const reported = `${trained.reported.length} of ${count(clients.length, 'client')} reported`;
       tellDone(run, { stage: 'train', round }, done, reported);
-      current = { ...trained, start, trainSeconds: done.seconds };
+      current = { ...trained, start, trainSeconds: done.seconds, trainJob: done.job };
       return trained;
     },
     async aggregate(task) {
@@ -149,7 +153,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         tellSkipped(run, { stage: 'aggregate', round }, describeAggregate(known.aggregate));
         return { file, sha256: known.aggregate.sha256, rejected: known.rejected };
       }
-      const { start, reported, missing } = open();
+      const { start, reported, missing, trainJob } = open();
       const learningRate = roundLearningRate(settings, { round, clients: start.selected });
       const whole = { ...start, learningRate, reported, missing };
       const facts = hasRoom(whole)
@@ -160,7 +164,14 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         { round, clients: start.selected },
         { minUpdates: Math.min(quorum, updates.length), record: RECORD_FILE },
       );
-      const { result, ...done } = await runOne(command, { schema: aggregateResultSchema, facts });
+      const aggregating = runOne(command, { schema: aggregateResultSchema, facts });
+      const { result, ...done } = await aggregating.catch(async (error: unknown) => {
+        // Clients whose updates were no good are trained once more by the same command. Of two pods of one client, the one
+        // that was given up may have written after the other had reported: what the Job tells stays wrong.
+        const isMissed = error instanceof StageError && error.exitCode === ExitCode.threshold;
+        if (isMissed && trainJob !== undefined) await removeJob(trainJob, run).catch(() => undefined);
+        throw error;
+      });
       current = { ...open(), aggregated: { ...result, seconds: done.seconds } };
       tellDone(run, { stage: 'aggregate', round }, done, describeAggregate(result));
       const rejected = withoutMissing(rejectedUpdates(result.rejected, start.selected), missing);

@@ -133,6 +133,24 @@ test('without a quorum the first client that fails ends the run with its exit co
   );
 });
 
+test('updates that are no longer what their pods reported fail the round; run again, the clients train anew', async (t) => {
+  let isWrittenOver = true;
+  const reason = 'Expected at least 4 good client updates, found 3 (1 rejected)';
+  const play = playedPrograms(({ container }) =>
+    isWrittenOver && container === 'aggregator' ? { exitCode: 4, message: reason } : undefined,
+  );
+  const cluster = await playedCluster(t, { play });
+  const jobs = (stage: string) =>
+    objectsOf(cluster, 'Job').filter(({ metadata }) => metadata.name.endsWith(stage));
+  const { error } = await runPlayed(cluster);
+  assert.deepEqual([error?.exitCode, error?.message.includes(reason)], [4, true], error?.message);
+  assert.deepEqual([jobs('-train').length, jobs('-init').length], [0, 1]);
+  isWrittenOver = false;
+  const { result } = await runPlayed(cluster);
+  assert.equal(result?.last.reported?.length, 4);
+  assert.equal(jobs('-train').length, 1);
+});
+
 test('of clients that are missing since another one failed, the one that failed is named', async (t) => {
   const play = playedPrograms(({ container, client }) => {
     if (container !== 'trainer') return undefined;
