@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { before, describe, it, test } from 'node:test';
 import { randomStream } from '../lib/core/random.js';
@@ -10,14 +10,14 @@ import type { WeightArray } from '../lib/core/weights.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { labelledImages } from '../lib/federation/examples.js';
-import { readShard } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
-import { decodeKerasFile, readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
+import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { encodeDataset, partsOf, writeTinyDataset } from './datasets.js';
+import { encodeDataset, writeTinyDataset } from './datasets.js';
 import type { Task } from './program-host.js';
+import { trainALittle } from './quick-training.js';
 import { endRun, eventsOf, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -106,22 +106,6 @@ const CASES: readonly (readonly [string, RegExp, Plant])[] = [
     withValue(1e30),
   ],
 ];
-
-/** What a client that trains well answers: the global model, a little off, as the update of `task`. */
-async function trainALittle({ id, client, command }: Task): Promise<object> {
-  const flagOf = (flag: string) => command[command.indexOf(flag) + 1] as string;
-  const global = await readFile(flagOf('--init'));
-  const model = await decodeKerasFile(global, 'the global model');
-  const weights = model.weights.map((array) => ({
-    ...array,
-    values: array.values.map((value) => value * (1 + client / 1000)),
-  }));
-  const examples = partsOf(await readShard(flagOf('--data'))).labels.length;
-  const update = { client, round: 1, examples, parent: sha256(global) };
-  const hash = await writeKerasFile(flagOf('--out'), { ...model, weights, update });
-  const result = { ...update, seconds: 0, loss: 1, accuracy: 0.5, engine: 'by hand', sha256: hash };
-  return { id, exitCode: 0, stdout: [JSON.stringify(result)], stderr: [] };
-}
 
 describe('bad updates among good ones, as faulty clients would report them', () => {
   const volume = join(directory, 'good');

@@ -57,6 +57,9 @@ export function killedAt(point: KillPoint): Readonly<Record<string, string>> {
   return { NODE_OPTIONS: `--import=${KILLER}`, FEDBATCH_TEST_KILL: JSON.stringify(point) };
 }
 
+/** The environment in which a program halts there as if by SIGSTOP, until it is told to go on. */
+export const haltedAt = (point: Omit<KillPoint, 'signal'>) => killedAt({ ...point, signal: 'SIGSTOP' });
+
 /** A reading that falls by less is the last one. */
 const SETTLED_MB = 0.5;
 const MOST_READINGS = 30;
