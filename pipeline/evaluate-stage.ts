@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { z } from 'zod';
+import { DataError } from '../lib/core/errors.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
 import { targetOf } from '../lib/federation/early-stop.js';
 import { scoreOf } from '../lib/federation/metrics.js';

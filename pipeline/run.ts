@@ -134,8 +134,12 @@ async function runOnRecord(
   } finally {
     await hosts.close();
     // A volume that is another run's by now has the report of that one.
-    const isHeld = await volume.requireHeld().then(() => true, () => false);
-    if (isHeld && !(await isAbsent(paths.run))) await reportStage({ ...context, paths, stages: options.stages });
+    const isHeld = await volume.requireHeld().then(
+      () => true,
+      () => false,
+    );
+    if (isHeld && !(await isAbsent(paths.run)))
+      await reportStage({ ...context, paths, stages: options.stages });
     await metrics.close();
   }
 }

@@ -7,7 +7,7 @@ import { partsOf } from './datasets.js';
 import type { Task } from './program-host.js';
 
 /** Of a task's command. */
-export function flagOf({ command }: Pick<Task, 'command'>, flag: string): string {
+function flagOf({ command }: Pick<Task, 'command'>, flag: string): string {
   return command[command.indexOf(flag) + 1] as string;
 }
 
