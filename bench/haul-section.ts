@@ -81,14 +81,18 @@ async function watched(
   const from = performance.now();
   const run = start(words);
   const ended = new Promise<number | null>((resolve) => run.once('close', resolve));
-  const page = start(['watch', volume, '--port', '0']);
-  const logs = start(['logs', volume, '--follow']);
+  const started = [run];
   const samples: HaulSample[] = [];
   try {
     let isOver = false;
     void ended.then(() => {
       isOver = true;
     });
+    // Who looks at a run finds one there.
+    while (!isOver && !existsSync(volumePaths(volume).metrics)) await delay(LOOK_MS);
+    const page = start(['watch', volume, '--port', '0']);
+    const logs = start(['logs', volume, '--follow']);
+    started.push(page, logs);
     for (let next = every; !isOver; await delay(LOOK_MS)) {
       const round = roundOf(volume);
       if (round <= next) continue;
@@ -109,7 +113,7 @@ async function watched(
     if (code !== 0) throw new Error(`the run ended with ${code}`);
     return samples;
   } finally {
-    for (const each of [run, page, logs]) each.kill('SIGTERM');
+    for (const each of started) each.kill('SIGTERM');
   }
 }
 
