@@ -114,7 +114,7 @@ async function runPiece(
   } catch (error) {
     if (!(error instanceof ReaderGone)) throw error;
     suspect = { what: error.what, input: error.input };
-    [next, isOver] = [Math.max(from, error.index + 1), true];
+    [next, isOver] = [Math.max(from, error.index) + 1, true];
     state.add({ piece, inputs: next - from, outcomes: {}, seenBytes: 0, most: NOTHING });
   }
   for (const failure of found) state.fail({ ...failure, input: await reduced(target, failure.input) });

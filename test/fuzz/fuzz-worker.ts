@@ -82,6 +82,7 @@ async function readOne(input: Uint8Array): Promise<Read> {
 async function run({ seed, piece, from, to }: Extract<WorkerRequest, { kind: 'run' }>): Promise<void> {
   const outcomes: Record<string, number> = {};
   let most: Cost = { cpuMs: 0, addedBytes: 0 };
+  index = from;
   for (let first = from; first < to; first += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, to - first) }, (_, at) =>
       inputOf(seed, piece, first + at),

@@ -134,8 +134,9 @@ function collect(value: object, into: Record<string, unknown>[]): void {
   for (const each of Object.values(value)) if (typeof each === 'object' && each !== null) collect(each, into);
 }
 
-/** An own field, whatever its name means elsewhere. */
+/** An own field, whatever its name means elsewhere; the length of a list is its own. */
 function define(parent: object, name: string, value: unknown): void {
+  if (Array.isArray(parent) && name === 'length') return;
   Object.defineProperty(parent, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
