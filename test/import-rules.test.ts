@@ -51,7 +51,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/http': ['lib/core', 'lib/formats', 'lib/observability'],
   // Metrics of programs, and how Prometheus gets them.
   'lib/prometheus': ['lib/core', 'lib/http', 'lib/observability', 'lib/settings'],
-  'lib/cli': ['lib/core', 'lib/federation', 'lib/observability', 'lib/settings', 'lib/system'],
+  'lib/cli': ['lib/core', 'lib/federation', 'lib/formats', 'lib/observability', 'lib/settings', 'lib/system'],
   // What runs a model lies above it.
   'lib/model': ['lib/core', 'lib/federation'],
   'lib/engine': [

@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, CommanderError, Option } from 'commander';
-import { ExitCode, InterruptedError, toErrorMessage } from '../core/errors.js';
+import { DataError, ExitCode, InterruptedError, toErrorMessage } from '../core/errors.js';
 import { errorCode, isRefusal, systemReason } from '../core/system-errors.js';
 import { quietReporter, type Reporter } from '../observability/events.js';
 import { forMany } from '../system/abort.js';
@@ -50,11 +50,15 @@ export async function runProgram(build: CommandBuilder, argv: readonly string[])
   if (!stop.signal.aborted) release();
 }
 
-/** Parses `argv`, runs the command and returns its exit code; a failure is told to the reporter. Never rejects. */
+/**
+ * Parses `argv`, runs the command and returns its exit code; a failure is told to the reporter. Never rejects. A command
+ * that misses a file which another machine has put on NFS by now begins again.
+ */
 export async function runArguments(
   build: CommandBuilder,
   argv: readonly string[],
   context: ProgramContext,
+  missed: readonly string[] = [],
 ): Promise<ExitCode> {
   const { reporter, signal } = context;
   const flags = normaliseFlags(argv);
@@ -64,9 +68,19 @@ export async function runArguments(
     reporter.close();
     return ExitCode.ok;
   } catch (error) {
+    const file = missedFile(error);
+    if (file !== undefined && !missed.includes(file) && !signal.aborted) {
+      const { appears } = await import('../formats/files/late-names.js');
+      if (await appears(file)) return await runArguments(build, argv, context, [...missed, file]);
+    }
     reporter.close();
     return report(error, { reporter, debug: ownOf(flags).includes('--debug'), interrupted: signal.aborted });
   }
+}
+
+/** The file that a command could not read because it was not there. */
+function missedFile(error: unknown): string | undefined {
+  return error instanceof DataError && errorCode(error.cause) === 'ENOENT' ? error.problem.file : undefined;
 }
 
 /** The command that users type, in a checkout too; every program is one of its subcommands. */

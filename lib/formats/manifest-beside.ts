@@ -1,15 +1,15 @@
 /** What a manifest tells of a file of examples beside it: how a program reads the one that it is given. */
-import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { TargetKinds } from '../federation/examples.js';
 import { type AskedLoss, targetsFor } from '../federation/loss.js';
 import { type PixelScale, scaleOf } from '../federation/pixel-scale.js';
+import { isThere } from './files/late-names.js';
 import { filesOf, type Manifest, modelScaleOf, readManifest, targetsListed } from './manifest.js';
 
 /** The manifest in the directory of a shard, where one lies there. @throws {DataError} as `readManifest` */
 export async function manifestBeside(shard: string): Promise<Manifest | undefined> {
   const path = join(dirname(shard), 'manifest.json');
-  return existsSync(path) ? await readManifest(path) : undefined;
+  return (await isThere(path)) ? await readManifest(path) : undefined;
 }
 
 /** The manifest beside a file of examples, where it can be read and lists the file. */

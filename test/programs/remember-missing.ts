@@ -1,0 +1,50 @@
+/**
+ * Loaded before a program by `--import`: files look to it as those of an NFS mount whose client remembers names as missing.
+ * The variable FEDBATCH_TEST_MISSING is a regular expression: the paths that it matches are not there, and not listed,
+ * until the program makes a file in their directory or one above it. test/nfs.slow.test.ts asks a real client.
+ */
+import fsPromises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+
+/** What statfs(2) says of NFS. */
+const NFS = 0x6969;
+
+const missing = new RegExp(process.env.FEDBATCH_TEST_MISSING ?? 'none at all');
+const asked = new Set<string>();
+
+function isRemembered(path: unknown): boolean {
+  const name = resolve(String(path));
+  return missing.test(name) && ![...asked].some((directory) => name.startsWith(`${directory}/`));
+}
+
+function refuse(path: unknown): void {
+  if (isRemembered(path))
+    throw Object.assign(new Error(`ENOENT: no such file or directory, '${path}'`), { code: 'ENOENT' });
+}
+
+const { open, readdir, statfs } = fsPromises;
+for (const name of ['access', 'link', 'readFile', 'realpath', 'stat'] as const) {
+  const own = fsPromises[name] as (...args: readonly unknown[]) => Promise<unknown>;
+  Object.assign(fsPromises, {
+    [name]: async (path: unknown, ...rest: readonly unknown[]) => {
+      refuse(path);
+      return await own(path, ...rest);
+    },
+  });
+}
+Object.assign(fsPromises, {
+  open: async (...args: Parameters<typeof open>) => {
+    const [path, flags = 'r'] = args;
+    if (!String(flags).includes('x')) refuse(path);
+    const file = await open(...args);
+    if (String(flags).includes('x')) asked.add(dirname(resolve(String(path))));
+    return file;
+  },
+  readdir: async (path: string) => {
+    refuse(path);
+    return (await readdir(path)).filter((name) => !isRemembered(join(path, name)));
+  },
+  statfs: async (path: string) => ({ ...(await statfs(path)), type: NFS }),
+});
+syncBuiltinESMExports();
