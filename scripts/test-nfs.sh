@@ -51,15 +51,14 @@ dependencies=$(find "$home/usr/lib/uml" /usr/lib/uml -name modules.dep 2>/dev/nu
 [ -n "$dependencies" ] || skip 'user-mode-linux has no modules'
 
 work=$(mktemp -d)
-uml=
 finish() {
-  # Each process of the system is one of this machine, too: they are of the group of `timeout`.
-  [ -z "$uml" ] || kill -KILL -- "-$uml" 2>/dev/null || true
+  # Each process of the system is one of this machine, too: all are of the group of the first one.
+  if [ -f "$work/uml/fedbatch/pid" ]; then kill -KILL -- "-$(cat "$work/uml/fedbatch/pid")" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-mkdir -p "$work/modules/lib/modules" "$work/out" "$work/etc"
+mkdir -p "$work/modules/lib/modules" "$work/out" "$work/etc" "$work/uml"
 ln -s "$(dirname "$dependencies")" "$work/modules/lib/modules/$(basename "$(dirname "$dependencies")")"
 # What the system has in /etc: that of this machine belongs to others.
 printf 'root:x:0:0:root:/:/bin/bash\n_rpc:x:101:65534::/:/bin/false\nstatd:x:102:65534::/:/bin/false\n' >"$work/etc/passwd"
@@ -76,11 +75,10 @@ done
 limit=${FEDBATCH_NFS_SECONDS:-3000}
 TMPDIR=/dev/shm timeout --kill-after=5 "$limit" "$kernel" mem="${FEDBATCH_NFS_MEMORY:-1024M}" \
   root=/dev/root rootfstype=hostfs rootflags=/ ro init="$PWD/scripts/nfs-system.sh" \
-  con0=null,fd:1 con=null panic=-1 \
+  con0=null,fd:1 con=null panic=-1 quiet umid=fedbatch uml_dir="$work/uml/" \
   FEDBATCH_NFS_WORK="$work" FEDBATCH_NFS_HOME="$home" FEDBATCH_NFS_ROOT="$PWD" \
   FEDBATCH_NFS_NODE="$(command -v node)" FEDBATCH_NFS_CASES="${1:-.}" </dev/null &
-uml=$!
-wait "$uml" || true
+wait $! || true
 
 [ -f "$work/out/exit-code" ] || { echo 'The system ended before its tests did.' >&2; exit 1; }
 exit "$(cat "$work/out/exit-code")"

@@ -4,11 +4,12 @@
  *   write FILE SECONDS     puts one of two contents in its place, in turn
  *   read FILE SECONDS      reads it whole, again and again: how often it saw which
  *   contend FILE SECONDS   takes it as a lock and gives it back: how often, and that nobody else was inside
- *   find FILE SECONDS      looks for it by name and in the listing of its directory: after how many seconds each saw it
- *   ask FILE               looks for it by name, and then as programs do
+ *   find FILE SECONDS      looks for it by name: after how many seconds it was there
+ *   list FILE SECONDS      looks for it in the listing of its directory, likewise
+ *   ask FILE               looks by name, in the listing, and then as programs do
  */
 import { closeSync, openSync, unlinkSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/core/errors.js';
@@ -26,7 +27,8 @@ const SIZE_BYTES = 2_500_000;
 
 async function write(): Promise<object> {
   let writes = 0;
-  while (!isOver()) await writeFileAtomic(file, Buffer.alloc(SIZE_BYTES, 97 + (writes++ % 2)));
+  do await writeFileAtomic(file, Buffer.alloc(SIZE_BYTES, 97 + (writes++ % 2)));
+  while (!isOver());
   return { writes };
 }
 
@@ -63,29 +65,29 @@ async function contend(): Promise<object> {
   return { times };
 }
 
-async function find(): Promise<object> {
+/** After how many seconds a look sees the file. */
+async function lookUntilSeen(look: () => Promise<boolean>): Promise<object> {
   const begun = performance.now();
-  const seen: Record<string, number> = {};
-  const note = (way: string, isSeen: boolean) => {
-    if (isSeen) seen[way] ??= Math.round(performance.now() - begun) / 1000;
-  };
-  process.stderr.write('looking\n');
-  while (!isOver() && (seen.name === undefined || seen.listing === undefined)) {
-    note(
-      'name',
-      await stat(file).then(
-        () => true,
-        () => false,
-      ),
-    );
-    note('listing', (await readdir(dirname(file))).includes(basename(file)));
+  for (let first = true; !isOver(); first = false) {
+    if (await look()) return { seconds: Math.round(performance.now() - begun) / 1000 };
+    if (first) process.stderr.write('looking\n');
     await sleep(200);
   }
-  return seen;
+  return {};
 }
 
-/** The first answer is what the client remembers. */
-const ask = async () => ({ name: await exists(file), asked: await isThere(file) });
+const isListed = async () => (await readdir(dirname(file))).includes(basename(file));
+const find = () => lookUntilSeen(() => exists(file));
+const list = () => lookUntilSeen(isListed);
 
-const works: Readonly<Record<string, () => Promise<object>>> = { write, read, contend, find, ask };
+/** The first answer is what the client remembers. */
+const ask = async () => ({
+  name: await exists(file),
+  listed: await isListed(),
+  nameOnceListed: await exists(file),
+  asked: await isThere(file),
+  listedOnceAsked: await isListed(),
+});
+
+const works: Readonly<Record<string, () => Promise<object>>> = { write, read, contend, find, list, ask };
 process.stdout.write(`${JSON.stringify(await works[what]?.())}\n`);
