@@ -50,5 +50,5 @@ rpc.nfsd --grace-time 10 --lease-time 10 4 || end 1
 
 cd "$FEDBATCH_NFS_ROOT" || end 1
 uname -sr
-FEDBATCH_NFS_SERVER=1 "$FEDBATCH_NFS_NODE" --test-reporter=spec --test-name-pattern="$FEDBATCH_NFS_CASES" dist/test/nfs.slow.test.js
+FEDBATCH_NFS_SERVER=1 "$FEDBATCH_NFS_NODE" --test-reporter=spec --test-name-pattern="$(cat "$work/cases")" dist/test/nfs.slow.test.js
 end $?

@@ -71,13 +71,15 @@ for file in netconfig protocols services rpc ld.so.cache; do
   done
 done
 
+# A word of the kernel's command line has no spaces.
+printf '%s' "${1:-.}" >"$work/cases"
 # Seconds that all of it may take.
 limit=${FEDBATCH_NFS_SECONDS:-3000}
 TMPDIR=/dev/shm timeout --kill-after=5 "$limit" "$kernel" mem="${FEDBATCH_NFS_MEMORY:-1024M}" \
   root=/dev/root rootfstype=hostfs rootflags=/ ro init="$PWD/scripts/nfs-system.sh" \
   con0=null,fd:1 con=null panic=-1 quiet umid=fedbatch uml_dir="$work/uml/" \
   FEDBATCH_NFS_WORK="$work" FEDBATCH_NFS_HOME="$home" FEDBATCH_NFS_ROOT="$PWD" \
-  FEDBATCH_NFS_NODE="$(command -v node)" FEDBATCH_NFS_CASES="${1:-.}" </dev/null &
+  FEDBATCH_NFS_NODE="$(command -v node)" </dev/null &
 wait $! || true
 
 [ -f "$work/out/exit-code" ] || { echo 'The system ended before its tests did.' >&2; exit 1; }

@@ -83,10 +83,8 @@ const list = () => lookUntilSeen(isListed);
 /** The first answer is what the client remembers. */
 const ask = async () => ({
   name: await exists(file),
-  listed: await isListed(),
-  nameOnceListed: await exists(file),
   asked: await isThere(file),
-  listedOnceAsked: await isListed(),
+  listed: await isListed(),
 });
 
 const works: Readonly<Record<string, () => Promise<object>>> = { write, read, contend, find, list, ask };
