@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
 import { errorCode, isMachineTrouble, systemReason } from '../lib/core/system-errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
-import { askServer } from '../lib/formats/files/late-names.js';
+import { askFileServer } from '../lib/formats/files/late-names.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/stage-results.js';
 import type { RoundClients } from './round-clients.js';
@@ -147,7 +147,7 @@ async function listFiles({ directory, files, excluded }: Sources): Promise<reado
 
 async function listDirectory(directory: string): Promise<readonly string[]> {
   // An update that another machine has just written must not be left out.
-  await askServer(directory);
+  await askFileServer(directory);
   try {
     const names = await readdir(directory);
     return names

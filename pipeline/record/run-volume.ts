@@ -6,7 +6,7 @@ import { DataError, UsageError } from '../../lib/core/errors.js';
 import { errorCode, isRefusal } from '../../lib/core/system-errors.js';
 import { removeTemporaryFiles } from '../../lib/formats/files/atomic-file.js';
 import { ifWhole } from '../../lib/formats/files/json-document.js';
-import { askServer } from '../../lib/formats/files/late-names.js';
+import { askFileServer } from '../../lib/formats/files/late-names.js';
 import { takeLock } from '../../lib/formats/files/lock-file.js';
 import { isAbsent } from '../../lib/formats/files/read-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
@@ -152,7 +152,7 @@ function isInside(directory: string, path: string): boolean {
 
 /** A wrong --volume must not scatter a run's files among the user's. */
 async function refuseForeignDirectory(paths: VolumePaths): Promise<void> {
-  await askServer(paths.root);
+  await askFileServer(paths.root);
   const names = await readdir(paths.root).catch((error: unknown): string[] => {
     if (errorCode(error) === 'ENOTDIR')
       throw new UsageError(`${paths.root} is a file; --volume takes a directory.`);

@@ -16,7 +16,7 @@ const NFS = 0x6969;
  * file that it makes there changes the directory, and what it remembered of it counts no longer. False, and nothing is
  * done, on other file systems and where nothing can be written.
  */
-export async function askServer(directory: string): Promise<boolean> {
+export async function askFileServer(directory: string): Promise<boolean> {
   let place = resolve(directory);
   while (!(await exists(place)) && dirname(place) !== place) place = dirname(place);
   try {
@@ -37,5 +37,5 @@ export async function isThere(path: string): Promise<boolean> {
 
 /** Whether a file that was missed is there after all, now that the server has been asked. */
 export async function appears(path: string): Promise<boolean> {
-  return (await askServer(dirname(resolve(path)))) && (await exists(path));
+  return (await askFileServer(dirname(resolve(path)))) && (await exists(path));
 }
