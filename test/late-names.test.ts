@@ -12,8 +12,17 @@ import { temporaryDirectory } from './temporary-directory.js';
 const REMEMBERS = fileURLToPath(new URL('./programs/remember-missing.js', import.meta.url));
 
 /** Runs a program to which the paths that match are missing until it asks. */
-function runMissing(missing: string, program: Program, args: readonly string[]): Promise<Finished> {
-  const env = { NODE_OPTIONS: `--import=${REMEMBERS}`, FEDBATCH_TEST_MISSING: missing };
+function runMissing(
+  missing: string,
+  program: Program,
+  args: readonly string[],
+  stale = 'none at all',
+): Promise<Finished> {
+  const env = {
+    NODE_OPTIONS: `--import=${REMEMBERS}`,
+    FEDBATCH_TEST_MISSING: missing,
+    FEDBATCH_TEST_STALE: stale,
+  };
   return runProgramFile(program, args, { env });
 }
 
@@ -55,6 +64,9 @@ test('a stage asks the server for what its machine remembers as missing', async 
   const trained = await runMissing('/(data|global\\.h5$)', 'trainer/cli', train(1, 'late/1.h5'));
   assert.equal(trained.exitCode, 0, trained.stderr);
   await same('late/1.h5', 'updates/1.h5');
+  const reread = await runMissing('/none', 'trainer/cli', train(1, 'reread/1.h5'), 'global\\.h5$');
+  assert.equal(reread.exitCode, 0, reread.stderr);
+  await same('reread/1.h5', 'updates/1.h5');
 
   const parts = [
     '--dir',

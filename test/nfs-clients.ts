@@ -4,6 +4,7 @@ import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { isRunning } from './processes.js';
 import type { Finished } from './programs.js';
 
 /** What the server exports, as the root of NFS 4. */
@@ -69,7 +70,8 @@ export async function startClient(name: string): Promise<Client> {
       return sh(`mkdir -p ${at} && mount.nfs ${server}:${source} ${at} -o ${options},proto=tcp`);
     },
     async crash() {
-      process.kill(pid, 'SIGKILL');
+      // It may be gone already.
+      if (isRunning(pid)) process.kill(pid, 'SIGKILL');
       await keeper;
     },
   };

@@ -1,9 +1,11 @@
 /**
  * Loaded before a program by `--import`: files look to it as those of an NFS mount whose client remembers names as missing.
  * The variable FEDBATCH_TEST_MISSING is a regular expression: the paths that it matches are not there, and not listed,
- * until the program makes a file in their directory or one above it. test/nfs.slow.test.ts asks a real client.
+ * until the program makes a file in their directory or one above it. Likewise FEDBATCH_TEST_STALE: each of these paths is
+ * replaced twice while it is read, after which the server no longer knows what was open. test/nfs.slow.test.ts asks a real
+ * client.
  */
-import fsPromises from 'node:fs/promises';
+import fsPromises, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
@@ -12,6 +14,20 @@ const NFS = 0x6969;
 
 const missing = new RegExp(process.env.FEDBATCH_TEST_MISSING ?? 'none at all');
 const asked = new Set<string>();
+
+const stale = new RegExp(process.env.FEDBATCH_TEST_STALE ?? 'none at all');
+const TIMES_REPLACED = 2;
+const replaced = new Map<string, number>();
+
+/** Has reads of a file that was opened fail where another one has taken its place since. */
+function replace(path: string, file: FileHandle): void {
+  const times = replaced.get(path) ?? 0;
+  if (!stale.test(path) || times === TIMES_REPLACED) return;
+  replaced.set(path, times + 1);
+  const fail = () =>
+    Promise.reject(Object.assign(new Error('ESTALE: stale file handle'), { code: 'ESTALE' }));
+  Object.assign(file, { read: fail, readFile: fail });
+}
 
 function isRemembered(path: unknown): boolean {
   const name = resolve(String(path));
@@ -38,6 +54,7 @@ Object.assign(fsPromises, {
     const [path, flags = 'r'] = args;
     if (!String(flags).includes('x')) refuse(path);
     const file = await open(...args);
+    replace(resolve(String(path)), file);
     if (String(flags).includes('x')) asked.add(dirname(resolve(String(path))));
     return file;
   },

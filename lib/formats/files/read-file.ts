@@ -44,10 +44,24 @@ export async function readFileBytes(
       const expected = `${what} of at most ${maxBytes} bytes`;
       throw new DataError({ file: path, expected, found: `${facts.size}` });
     }
-    return await readWhole(path);
+    return await againIfStale(() => readWhole(path));
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw unreadable(path, what, error);
+  }
+}
+
+/** So often a file may be replaced while it is read. */
+const MOST_REPLACED = 20;
+
+/** Reads a file, and once more where it was replaced meanwhile: an NFS 3 server then no longer has the one that was opened. */
+async function againIfStale<T>(read: () => Promise<T>): Promise<T> {
+  for (let times = 1; ; times++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (errorCode(error) !== 'ESTALE' || times > MOST_REPLACED) throw error;
+    }
   }
 }
 
@@ -70,15 +84,19 @@ async function readWhole(path: string): Promise<Uint8Array> {
 /** Reads a whole file into memory that threads can share. @throws {DataError} as `readFileBytes` */
 export async function readFileShared(path: string, what: string): Promise<Uint8Array<SharedArrayBuffer>> {
   try {
-    const file = await open(path);
-    try {
-      const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
-      return bytes.subarray(0, await readInto(file, bytes, 0));
-    } finally {
-      await file.close();
-    }
+    return await againIfStale(() => readWholeShared(path));
   } catch (error) {
     throw unreadable(path, what, error);
+  }
+}
+
+async function readWholeShared(path: string): Promise<Uint8Array<SharedArrayBuffer>> {
+  const file = await open(path);
+  try {
+    const bytes = new Uint8Array(new SharedArrayBuffer((await file.stat()).size));
+    return bytes.subarray(0, await readInto(file, bytes, 0));
+  } finally {
+    await file.close();
   }
 }
 
@@ -124,13 +142,15 @@ const HASHED_BYTES = 2 ** 20;
  * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
  */
 export async function sha256OfFile(path: string, what: string): Promise<string> {
-  const hash = createHash('sha256');
   try {
-    await pipeline(createReadStream(path, { highWaterMark: HASHED_BYTES }), hash);
+    return await againIfStale(async () => {
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(path, { highWaterMark: HASHED_BYTES }), hash);
+      return hash.digest('hex');
+    });
   } catch (error) {
     throw unreadable(path, what, error);
   }
-  return hash.digest('hex');
 }
 
 function unreadable(path: string, what: string, cause: unknown): DataError {
