@@ -4,7 +4,7 @@
 # are missing are downloaded from Debian into .cache/nfs and unpacked there. Needs built sources, and the lists of
 # packages (apt-get update). Says why and passes where it cannot have them.
 #
-#   scripts/test-nfs.sh                     all cases (10 to 20 minutes)
+#   scripts/test-nfs.sh                     all cases (some ten minutes, more on a busy machine)
 #   scripts/test-nfs.sh 'lock|full'         those whose name matches
 #   FEDBATCH_NFS_MEMORY=768M scripts/test-nfs.sh    another size of the system; its memory lies in /dev/shm
 set -euo pipefail
