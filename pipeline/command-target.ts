@@ -32,17 +32,30 @@ export function commandTarget(
       const deadline =
         seconds === undefined ? undefined : { seconds, signal: AbortSignal.timeout(seconds * 1000) };
       const endings = new Map<StageCommand, CommandEnding<never>>();
+      const runInPlace = inPlace(run);
       await sharingCores({ ...room, signal }, commands, async (command, signal) => {
         const ending =
           performance.now() > startBy
             ? { command, reason: `late: not started within ${startSeconds} s` }
-            : await attempt(run, command, { ...options, signal, deadline });
+            : await attempt(runInPlace, command, { ...options, signal, deadline });
         endings.set(command, ending as CommandEnding<never>);
         await options.onEnding?.(ending);
       });
       return commands.flatMap((command) => endings.get(command) ?? []);
     },
     close: async () => undefined,
+  };
+}
+
+/** Commands that start together look once whether the volume is still the run's: so they are given away together, too. */
+function inPlace(run: CommandRunner): CommandRunner {
+  let looking: Promise<void> | undefined;
+  return async (command, context) => {
+    looking ??= requirePlace().finally(() => {
+      looking = undefined;
+    });
+    await looking;
+    return await run(command, context);
   };
 }
 
@@ -74,7 +87,6 @@ async function attempt<T>(
   };
   for (let retry = 0; ; retry++) {
     try {
-      await requirePlace();
       const lines = await run(command, context);
       return { command, result: lastJsonLine(command, lines, schema) };
     } catch (error) {

@@ -134,9 +134,12 @@ describe('a run whose clients hold examples out', () => {
       assert.equal(exitCode, 0, stderr);
       assert.match(stderr, /^accuracy of 4 clients: \d\.\d{4} on average .*, worst tenth \d\.\d{4}$/m);
       assert.match(stdout, /^\d+\/\d+ - \d+s - loss: \d\.\d{4} - acc: \d\.\d{4}$/);
-      const { seconds: _, ...again } = JSON.parse(readFileSync(at('again.json'), 'utf8')) as AccuracyRecord;
-      const { seconds: _then, ...then } = read<AccuracyRecord>(volume, 'accuracy.json');
-      assert.deepEqual({ ...again, model: then.model }, then);
+      const figures = (text: AccuracyRecord & { readonly checksum?: string }) => {
+        const { seconds: _, model: _model, checksum: _checksum, ...rest } = text;
+        return rest;
+      };
+      const again = JSON.parse(readFileSync(at('again.json'), 'utf8')) as AccuracyRecord;
+      assert.deepEqual(figures(again), figures(read<AccuracyRecord>(volume, 'accuracy.json')));
     }
   });
 });
