@@ -28,6 +28,7 @@ export type {
 } from '../lib/federation/examples.js';
 export type { PartitionSettings } from '../lib/federation/partition/settings.js';
 export type { PrivacyRecord } from '../lib/federation/privacy/privacy-record.js';
+export type { ClipNorm } from '../lib/federation/strategies/clip-norm.js';
 export type { PrivacySettings, StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 export type { AccuracyRecord } from '../lib/formats/accuracy-record.js';
 export {
