@@ -16,7 +16,7 @@ import type { Strategy, Updates, WeightedUpdate } from './strategy.js';
 export const AUTO = 'auto';
 
 /** S > 0, or the word for the median. */
-export type ClipNorm = number | typeof AUTO;
+export type ClipNorm = number | 'auto';
 
 /**
  * `strategy` over updates whose distance from the global model is clipped to `maxNorm`. Groups' sums are of updates that
