@@ -1,7 +1,9 @@
 /** Who may import whom: the layers of the house, read from the import statements of every source. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { importsOf, readSources, type Source } from './sources.js';
+import { importsOf, projectRoot, readSources, type Source } from './sources.js';
 
 const LIBRARY = [
   'lib/cli',
@@ -285,4 +287,20 @@ test('programs start cheaply: threads that train load no files, programs no engi
     );
     assert.deepEqual(mathematics, [], program);
   }
+});
+
+test('what is built for the images imports nothing that .dockerignore leaves out', () => {
+  const lines = readFileSync(join(projectRoot, '.dockerignore'), 'utf8').split('\n');
+  const folders = lines.filter((line) => /^[\w./-]+$/.test(line));
+  const isLeftOut = (path: string) =>
+    path.endsWith('.test.ts') || folders.some((folder) => path.startsWith(`${folder}/`));
+  assert.ok(isLeftOut('bench/report.ts'));
+  const missing = readSources()
+    .filter(({ path }) => !isLeftOut(path))
+    .flatMap((source) =>
+      importsOf(source)
+        .filter(isLeftOut)
+        .map((target) => `${source.path}: ${target}`),
+    );
+  assert.deepEqual(missing, []);
 });
