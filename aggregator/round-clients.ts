@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { isEachOnce } from '../lib/formats/fields.js';
-import { parseDocument } from '../lib/formats/files/json-document.js';
-import { readFileBytes } from '../lib/formats/files/read-file.js';
+import { readDocument } from '../lib/formats/files/json-document.js';
 import { clientsOf, readManifest } from '../lib/formats/manifest.js';
 
 /** Where it is told whose updates count. */
@@ -69,6 +68,5 @@ export async function roundClients(sources: ClientSources): Promise<RoundClients
 
 async function readRecord(file: string): Promise<z.infer<typeof recordSchema>> {
   const expected = 'the record of a round with what its clients reported (round.json)';
-  const text = new TextDecoder().decode(await readFileBytes(file, expected));
-  return parseDocument(text, { schema: recordSchema, file, expected });
+  return await readDocument({ schema: recordSchema, file, expected });
 }

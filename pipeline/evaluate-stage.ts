@@ -12,11 +12,10 @@ import {
   testFiguresSchema,
 } from '../lib/formats/accuracy-record.js';
 import { placeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { ifWhole, parseDocument } from '../lib/formats/files/json-document.js';
-import { readFileBytes } from '../lib/formats/files/read-file.js';
+import { ifWhole, readDocument } from '../lib/formats/files/json-document.js';
 import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
-import type { ClientRecord, RoundRecord } from '../lib/formats/run-record.js';
+import { type ClientRecord, type RoundRecord, rejectedClients } from '../lib/formats/run-record.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import { evaluateCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
@@ -116,9 +115,9 @@ const stage = { stage: 'evaluate' } as const;
 export async function clientAccuracyStage(run: LocalRun, ledger: RoundLedger): Promise<void> {
   const { reported, rejected } = ledger.record;
   if (reported.length > CLIENTS_COMPARED) return;
-  const isRejected = (client: number) => rejected.some((each) => 'client' in each && each.client === client);
+  const refused = rejectedClients(rejected);
   const untested = reported
-    .filter(({ client, alone }) => alone === undefined && !isRejected(client))
+    .filter(({ client, alone }) => alone === undefined && !refused.has(client))
     .map(({ client }) => client);
   if (untested.length === 0) return;
   // The reports of clients' own models are no part of the volume; their figures go into the round's record.
@@ -201,7 +200,5 @@ async function readReports(path: string, models: number) {
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  const expected = 'the result of an accuracy test';
-  const text = new TextDecoder().decode(await readFileBytes(path, expected));
-  return parseDocument(text, { schema, file: path, expected });
+  return await readDocument({ schema, file: path, expected: 'the result of an accuracy test' });
 }

@@ -116,8 +116,6 @@ function startHost(root: string): StageHost {
     { signal: stop.signal },
     { stdin: 'pipe', keepsOutput: false },
   );
-  // It may end before it reads: why it did is what its end tells.
-  child.stdin?.on('error', () => undefined);
   let turn: Turn | undefined;
   let isOver = false;
   let isUsed = false;

@@ -49,8 +49,6 @@ interface ServiceStage {
 /** Starts a stage that lives until its stdin ends; its answers go to `onOutput`. */
 export function startService(task: StageTask, context: StageContext & StageListeners): ServiceStage {
   const child = startStage(task, context, { stdin: 'pipe', keepsOutput: false });
-  // It may end before it reads: why it did is what its end tells.
-  child.stdin?.on('error', () => undefined);
   return {
     write: (line) => child.stdin?.write(`${line}\n`),
     end: () => child.stdin?.end(),
@@ -71,7 +69,7 @@ export function startStage(
 ) {
   if (signal.aborted) throw new InterruptedError();
   const flags = [...(runtime?.nodeFlags ?? []), programPath(program), ...given, '--log-format', 'json'];
-  return execa(process.execPath, flags, {
+  const child = execa(process.execPath, flags, {
     env: { ...UNWATCHED, ...runtime?.environment },
     cancelSignal: signal,
     forceKillAfterDelay: FORCE_KILL_AFTER_MS,
@@ -83,6 +81,9 @@ export function startStage(
     // The stage sees this channel close, and stops, even when the pipeline is killed outright.
     ipc: true,
   });
+  // It may end before it reads: why it did is what its end tells.
+  child.stdin?.on('error', () => undefined);
+  return child;
 }
 
 /** Passes on what a stage says until it has ended. */

@@ -1,10 +1,8 @@
 /** A round's training on this machine: the selected clients side by side within its cores, as many as come through. */
-import { rm } from 'node:fs/promises';
-import { errorCode } from '../lib/core/system-errors.js';
 import { requireQuorum } from '../lib/federation/quorum.js';
-import { placeFileAtomic, requirePlace, storageError } from '../lib/formats/files/atomic-file.js';
+import { placeFileAtomic, removeFile, requirePlace } from '../lib/formats/files/atomic-file.js';
 import type { Manifest } from '../lib/formats/manifest.js';
-import type { ClientRecord } from '../lib/formats/run-record.js';
+import { type ClientRecord, rejectedClients } from '../lib/formats/run-record.js';
 import { type TrainResult, trainResultSchema } from '../lib/formats/stage-results.js';
 import { formatLoss, formatSeconds } from '../lib/observability/format.js';
 import { isAggregated } from './aggregate-stage.js';
@@ -107,7 +105,7 @@ async function unfinishedClients(
   { task, data, ledger }: TrainOptions,
 ): Promise<readonly number[]> {
   const { aggregate, missing, rejected } = ledger.record;
-  const refused = new Set([...missing, ...rejected].map((each) => 'client' in each && each.client));
+  const refused = new Set([...missing.map(({ client }) => client), ...rejectedClients(rejected)]);
   const unfinished: number[] = [];
   for (const client of task.clients) {
     if (refused.has(client)) {
@@ -203,7 +201,9 @@ async function lose(
   const { command, reason, error } = lost;
   const { client } = trained(command);
   // A trainer that was killed after its last write: what has not been reported must not be averaged.
-  await removeUpdate(paths.round(round).update(client));
+  await requirePlace();
+  // A directory in its place may be why the client is missing.
+  await removeFile(paths.round(round).update(client));
   await ledger.lose({ client, reason });
   await metrics.append({ event: 'missing', round, client, reason });
   if (quorum === undefined && error !== undefined) throw error;
@@ -214,14 +214,4 @@ async function lose(
     round,
     client,
   });
-}
-
-async function removeUpdate(path: string): Promise<void> {
-  await requirePlace();
-  try {
-    await rm(path, { force: true });
-  } catch (error) {
-    // A directory is no update, but may be why the client is missing.
-    if (errorCode(error) !== 'ERR_FS_EISDIR') throw storageError(path, error);
-  }
 }

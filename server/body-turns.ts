@@ -24,10 +24,10 @@ export function readInTurns(
   };
   request.on('data', (part: Buffer) => {
     length += part.length;
-    const taken = take(part);
-    if (taken === undefined && length <= SMALL_BODY_BYTES) return;
-    request.pause();
     const isSmall = length <= SMALL_BODY_BYTES;
+    const taken = take(part);
+    if (taken === undefined && isSmall) return;
+    request.pause();
     void (taken ?? Promise.resolve()).then(() => (isSmall ? request.resume() : wait()));
   });
 }

@@ -6,7 +6,7 @@ import { StageError, StorageError, UsageError } from '../lib/core/errors.js';
 import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { isAbsent, readFileBytes, sha256OfFile } from '../lib/formats/files/read-file.js';
+import { isAbsent, readTextFile, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
 import { clientTestName, SPLIT_MARK } from '../lib/formats/volume.js';
@@ -107,7 +107,7 @@ export async function beginSplit(
   await removeTemporaryFiles(savedir);
   const isOwn = async () => {
     if (await isAbsent(marker)) return false;
-    return new TextDecoder().decode(await readFileBytes(marker, 'the mark of a split at work')) === mark;
+    return (await readTextFile(marker, 'the mark of a split at work')) === mark;
   };
   const end = async () => {
     if (await isOwn()) await endSplit(savedir);

@@ -9,7 +9,7 @@ import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { checksumField, withChecksum } from './files/checksum.js';
 import { compactJson, parseDocument } from './files/json-document.js';
-import { readFileBytes } from './files/read-file.js';
+import { readTextFile } from './files/read-file.js';
 import { type DataNames, inputFactsFields, targetNameField } from './keras/data-names.js';
 import {
   type ClientExamples,
@@ -263,7 +263,7 @@ function isScale(text: string): boolean {
 
 /** Reads a manifest. @throws {DataError} when it is missing, no JSON, or not what a splitter of this version writes. */
 export async function readManifest(path: string): Promise<Manifest> {
-  const text = new TextDecoder().decode(await readFileBytes(path, 'the manifest of a split'));
+  const text = await readTextFile(path, 'the manifest of a split');
   const expected = 'the manifest of a split (schema version 1)';
   return parseDocument(text, { schema: manifestSchema, file: path, expected });
 }

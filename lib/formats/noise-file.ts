@@ -8,7 +8,7 @@ import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
 import { hashField } from './fields.js';
 import { createFileAtomic, writeFileAtomic } from './files/atomic-file.js';
-import { exists, readFileBytes } from './files/read-file.js';
+import { exists, readTextFile } from './files/read-file.js';
 
 const NOISE_FILE = 'the key of the noise of private rounds (JSON)';
 /** Readable and writable by the owner. */
@@ -78,7 +78,7 @@ export async function openNoiseFile(path: string): Promise<NoiseFile> {
 const encode = (record: NoiseRecord): string => `${JSON.stringify(record, null, 2)}\n`;
 
 async function read(path: string): Promise<NoiseRecord> {
-  const text = new TextDecoder().decode(await readFileBytes(path, NOISE_FILE));
+  const text = await readTextFile(path, NOISE_FILE);
   try {
     return noiseRecordSchema.parse(JSON.parse(text));
   } catch (cause) {

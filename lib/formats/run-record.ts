@@ -22,7 +22,7 @@ import {
 import { writeFileAtomic } from './files/atomic-file.js';
 import { checksumField, withChecksum } from './files/checksum.js';
 import { jsonOrNothing, parseDocument } from './files/json-document.js';
-import { readFileBytes } from './files/read-file.js';
+import { readTextFile } from './files/read-file.js';
 import { clipNormField, epochsField, updateMeasureFields } from './stage-results.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */
@@ -176,7 +176,6 @@ export const roundRecordSchema = z
       ),
     checksum: checksumField,
   })
-
   .meta({
     title: 'Round',
     description: 'rounds/<r>/round.json: who took part in a round, and what it came to.',
@@ -224,6 +223,11 @@ export function readRoundRecord(path: string): Promise<RoundRecord> {
   return readRecord(path, roundRecordSchema, 'the record of a round (round.json)');
 }
 
+/** The clients whose updates did not count. */
+export function rejectedClients(rejected: RoundRecord['rejected']): ReadonlySet<number> {
+  return new Set(rejected.flatMap((each) => ('client' in each ? [each.client] : [])));
+}
+
 /** Writes either record atomically. */
 export function writeRecord(path: string, record: RunRecord | RoundRecord): Promise<void> {
   return writeFileAtomic(path, `${JSON.stringify(withChecksum(record), null, 2)}\n`);
@@ -233,7 +237,7 @@ const versionSchema = z.object({ schemaVersion: z.number() });
 
 /** Reads a record of a schema. @throws {DataError} when it is missing, or something else than `what` says */
 export async function readRecord<T>(path: string, schema: z.ZodType<T>, what: string): Promise<T> {
-  const text = new TextDecoder().decode(await readFileBytes(path, what));
+  const text = await readTextFile(path, what);
   const version = versionSchema.safeParse(jsonOrNothing(text)).data?.schemaVersion ?? SCHEMA_VERSION;
   if (version > SCHEMA_VERSION) {
     const found = `version ${version}, which a later fedbatch has written: take that one`;

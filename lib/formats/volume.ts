@@ -103,6 +103,9 @@ export function volumePaths(root: string): VolumePaths {
   };
 }
 
+/** Whether a file in `updates/` has the name of a client's update. */
+export const isUpdateName = (name: string): boolean => /^\d+\.h5$/.test(name);
+
 /** The rounds that a directory of rounds has, by the names in it, in their order. */
 export const roundsAmong = (names: readonly string[]): readonly number[] =>
   names

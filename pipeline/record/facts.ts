@@ -1,8 +1,7 @@
 /** What a pipeline without a volume of its own tells the recorder: of the run, of a round's training, of its end. */
 import { z } from 'zod';
 import { clientReasonField, countField as count, hashField as hash } from '../../lib/formats/fields.js';
-import { parseDocument } from '../../lib/formats/files/json-document.js';
-import { readFileBytes } from '../../lib/formats/files/read-file.js';
+import { readDocument } from '../../lib/formats/files/json-document.js';
 import { quorumSchema } from '../../lib/formats/metrics-event.js';
 import { runSettingsSchema } from '../../lib/formats/run-record.js';
 import { runFailureSchema, runResultSchema } from '../../lib/formats/run-results.js';
@@ -75,7 +74,5 @@ export const runGroupSchema: z.ZodType<RunGroup> = z.strictObject({
 
 /** Reads a file of facts. @throws {DataError} when it is missing, or tells of something else */
 export async function readFacts<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-  const what = 'facts for the record of a run';
-  const text = new TextDecoder().decode(await readFileBytes(path, what));
-  return parseDocument(text, { schema, file: path, expected: what });
+  return await readDocument({ schema, file: path, expected: 'facts for the record of a run' });
 }

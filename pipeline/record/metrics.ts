@@ -43,13 +43,14 @@ export async function openMetrics(
   const write = async (line: string): Promise<void> => {
     if (await isAbsent(run)) throw goneError(root);
     await requirePlace();
+    const addedBytes = Buffer.byteLength(line);
     try {
-      if (sizeBytes > 0 && sizeBytes + line.length > mostBytes) {
+      if (sizeBytes > 0 && sizeBytes + addedBytes > mostBytes) {
         await rotateEvents(metrics);
         sizeBytes = 0;
       }
       await appendFile(metrics, line);
-      sizeBytes += Buffer.byteLength(line);
+      sizeBytes += addedBytes;
     } catch (error) {
       // The disk may have taken a part of it.
       sizeBytes = await dropUnfinishedLine(metrics).catch(() => sizeBytes);

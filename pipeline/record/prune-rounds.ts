@@ -1,9 +1,9 @@
 /** Removes the files of rounds that later ones need no more (`--keep-rounds`): their records stay and list them. */
-import { readdir, rm, rmdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { errorCode } from '../../lib/core/system-errors.js';
-import { storageError } from '../../lib/formats/files/atomic-file.js';
+import { removeFile } from '../../lib/formats/files/atomic-file.js';
 import { readRoundRecord, writeRecord } from '../../lib/formats/run-record.js';
+import { isUpdateName } from '../../lib/formats/volume.js';
 import { remembers } from '../commands/stage-commands.js';
 import type { LocalRun } from '../local-run.js';
 import { countedUpdates, type FinishedRecord, lastUpdates } from './settled-rounds.js';
@@ -46,24 +46,24 @@ export function createPruner(
       await writeRecord(files.record, { ...record, pruned: names.filter((name) => there.includes(name)) });
     }
     // It is what the round before came to.
-    if (best !== round - 1) await remove(files.globalModel);
-    await remove(files.serverState);
+    if (best !== round - 1) await removeFile(files.globalModel);
+    await removeFile(files.serverState);
     const counted = remembers(settings) ? countedUpdates(record) : [];
     for (const { client } of counted) {
       const before = kept.get(client);
-      if (before !== undefined && before !== round) await remove(paths.round(before).update(client));
+      if (before !== undefined && before !== round) await removeFile(paths.round(before).update(client));
       kept.set(client, round);
     }
     const goesOn = new Set(counted.map(({ client }) => basename(files.update(client))));
     for (const name of await readdir(files.updates).catch(() => [])) {
-      if (/^\d+\.h5$/.test(name) && !goesOn.has(name)) await remove(join(files.updates, name));
+      if (isUpdateName(name) && !goesOn.has(name)) await removeFile(join(files.updates, name));
     }
     await rmdir(files.updates).catch(() => undefined);
   };
   /** Removes the model of a round that was the best one and is no more. */
   const forgetBest = async (best: number): Promise<void> => {
     if (keptBest !== undefined && keptBest !== best && keptBest + 1 < next) {
-      await remove(paths.round(keptBest + 1).globalModel);
+      await removeFile(paths.round(keptBest + 1).globalModel);
     }
     keptBest = best;
   };
@@ -73,7 +73,8 @@ export function createPruner(
       for (const { client, round } of lastUpdates(pruned).values()) kept.set(client, round);
       // A session that was killed may have listed the files of the last of them, and not removed all.
       next = Math.max(1, pruned.at(-1)?.round ?? 1);
-      for (const { round } of pruned) if (round !== best + 1) await remove(paths.round(round).globalModel);
+      for (const { round } of pruned)
+        if (round !== best + 1) await removeFile(paths.round(round).globalModel);
       keptBest = best;
     },
     async after(round, best) {
@@ -81,13 +82,4 @@ export function createPruner(
       await forgetBest(best);
     },
   };
-}
-
-async function remove(file: string): Promise<void> {
-  try {
-    await rm(file, { force: true });
-  } catch (error) {
-    // What became a directory meanwhile is none of ours.
-    if (errorCode(error) !== 'ERR_FS_EISDIR') throw storageError(file, error);
-  }
 }

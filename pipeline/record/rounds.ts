@@ -6,6 +6,7 @@ import { scoreOf, valueOfScore } from '../../lib/federation/metrics.js';
 import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { readManifest } from '../../lib/formats/manifest.js';
 import { readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
+import { isUpdateName } from '../../lib/formats/volume.js';
 import { hashOfInputs } from '../aggregate-stage.js';
 import { readAccuracy, recordEvaluation } from '../evaluate-stage.js';
 import type { LocalRun } from '../local-run.js';
@@ -31,7 +32,7 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
   const good = new Set(facts.reported.map(({ client }) => `${client}.h5`));
   const { updates } = paths.round(round);
   for (const name of await readdir(updates).catch(() => [])) {
-    if (/^\d+\.h5$/.test(name) && !good.has(name)) await rm(join(updates, name), { force: true });
+    if (isUpdateName(name) && !good.has(name)) await rm(join(updates, name), { force: true });
   }
   for (const { client, sha256 } of facts.reported) {
     const update = paths.round(round).update(client);

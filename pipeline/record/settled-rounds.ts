@@ -5,7 +5,7 @@ import { selectClients } from '../../lib/federation/participation.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { ifWhole } from '../../lib/formats/files/json-document.js';
 import type { Manifest } from '../../lib/formats/manifest.js';
-import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
+import { type RoundRecord, readRoundRecord, rejectedClients } from '../../lib/formats/run-record.js';
 import { remembers } from '../commands/stage-commands.js';
 import type { LocalRun } from '../local-run.js';
 import { withLoss } from '../rounds/outcomes.js';
@@ -102,7 +102,7 @@ interface CountedUpdate {
 
 /** The updates of a round that counted. */
 export function countedUpdates({ round, reported, rejected }: RoundRecord): readonly CountedUpdate[] {
-  const refused = new Set(rejected.map((each) => 'client' in each && each.client));
+  const refused = rejectedClients(rejected);
   return reported
     .filter(({ client }) => !refused.has(client))
     .map(({ client, sha256 }) => ({ client, round, sha256 }));

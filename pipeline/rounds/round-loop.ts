@@ -42,9 +42,11 @@ export function turnsOf({
   selected,
   missing,
   rejected,
-}: Readonly<
-  Record<'selected' | 'missing' | 'rejected', readonly (number | object)[]>
->): RoundOutcome['participation'] {
-  const refused = rejected.filter((each) => typeof each === 'object' && 'client' in each);
+}: {
+  readonly selected: readonly number[];
+  readonly missing: readonly object[];
+  readonly rejected: readonly object[];
+}): RoundOutcome['participation'] {
+  const refused = rejected.filter((each) => 'client' in each);
   return { selected: selected.length, missing: missing.length, rejected: refused.length };
 }

@@ -1,6 +1,6 @@
 /** Who took part: selected, reported, rejected and missing, round by round, and the reasons. */
 import { rollups, sum } from 'd3-array';
-import type { RoundRecord } from '../../lib/formats/run-record.js';
+import { type RoundRecord, rejectedClients } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { participationGrid, type Turn } from '../charts/participation-grid.js';
 import { roundBars } from '../charts/round-bars.js';
@@ -49,7 +49,7 @@ export function participation({ run, rounds }: RunRecords): Html | undefined {
 }
 
 function participationOf({ round, selected, reported, rejected, missing }: RoundRecord): Participation {
-  const refused = new Set(rejected.map((each) => ('client' in each ? each.client : -1)));
+  const refused = rejectedClients(rejected);
   return {
     round,
     selected: selected.length,
@@ -62,7 +62,7 @@ function participationOf({ round, selected, reported, rejected, missing }: Round
 /** What became of each selected client; one that is neither here nor there has not reported yet. */
 function turnsOf(rounds: readonly RoundRecord[]): readonly Turn[] {
   return rounds.flatMap(({ round, reported, rejected, missing }) => {
-    const refused = new Set(rejected.flatMap((each) => ('client' in each ? [each.client] : [])));
+    const refused = rejectedClients(rejected);
     return [
       ...reported.map(
         ({ client }): Turn => ({ client, round, ending: refused.has(client) ? 'rejected' : 'reported' }),

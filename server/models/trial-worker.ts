@@ -1,5 +1,5 @@
 /** The process in which a model is loaded before a server takes it. */
-import { ExitCode, isFedbatchError, messageOf } from '../../lib/core/errors.js';
+import { toErrorMessage } from '../../lib/core/errors.js';
 import { prepareEngines } from '../../lib/engine/native-environment.js';
 import { loadServedModel } from './load-model.js';
 import type { TrialReply, TrialRequest } from './try-model.js';
@@ -25,8 +25,8 @@ process.on('message', async (request: TrialRequest) => {
     await loadServedModel({ ...request, bytes: await readInput() });
     reply({ kind: 'loaded' });
   } catch (error) {
-    const exitCode = isFedbatchError(error) ? error.exitCode : ExitCode.bug;
-    reply({ kind: 'refused', message: messageOf(error), exitCode });
+    const { message, exitCode } = toErrorMessage(error);
+    reply({ kind: 'refused', message, exitCode });
   }
 });
 process.on('disconnect', () => process.exit());

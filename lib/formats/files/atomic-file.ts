@@ -223,6 +223,19 @@ export async function removeTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
+/**
+ * Removes a file, if it is there. What has become a directory is not the writer's, and stays.
+ *
+ * @throws {StorageError} when the disk refuses
+ */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    if (errorCode(error) !== 'ERR_FS_EISDIR') throw storageError(path, error);
+  }
+}
+
 /** A name beside `path` that readers of its directory pass over. */
 export function temporaryName(path: string): string {
   const kept = basename(path).slice(0, KEPT_CHARACTERS);

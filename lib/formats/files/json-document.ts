@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DataError, messageOf } from '../../core/errors.js';
 import { isRefusal } from '../../core/system-errors.js';
 import { withoutChecksum } from './checksum.js';
+import { readTextFile } from './read-file.js';
 
 /** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
 const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;
@@ -30,6 +31,11 @@ export function parseDocument<T>(text: string, { schema, file, expected }: Docum
     const found = cause instanceof z.ZodError ? schemaFault(cause) : jsonFault(text, cause);
     throw new DataError({ file, expected, found }, { cause });
   }
+}
+
+/** Reads a document. @throws {DataError} when it is missing, and as `parseDocument` does */
+export async function readDocument<T>({ schema, file, expected }: DocumentOptions<T>): Promise<T> {
+  return parseDocument(await readTextFile(file, expected), { schema, file, expected });
 }
 
 /**

@@ -51,6 +51,11 @@ export async function readFileBytes(
   }
 }
 
+/** Reads a whole file of text (UTF-8). @throws {DataError} as `readFileBytes` */
+export async function readTextFile(path: string, what: string): Promise<string> {
+  return new TextDecoder().decode(await readFileBytes(path, what));
+}
+
 /** So often a file may be replaced while it is read. */
 const MOST_REPLACED = 20;
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
 import { encodeZip, isZip, openZip } from '../data/zip.js';
 import { parseDocument } from '../files/json-document.js';
-import { readFileBytes } from '../files/read-file.js';
+import { readTextFile } from '../files/read-file.js';
 import type { Hdf5Writer } from '../hdf5/hdf5-writer.js';
 import { ARCHITECTURE, canonicalNames, KERAS_FILE, type KerasFile, layerConfigs } from './keras-file.js';
 import type { KerasHead } from './keras-hdf5-reader.js';
@@ -60,7 +60,7 @@ function headOf({ compile_config: compiled, ...modelConfig }: z.infer<typeof con
 
 /** Reads an architecture as Keras' `to_json` gives it. @throws {DataError} when the file is missing, or no JSON */
 export async function readArchitecture(path: string): Promise<KerasHead> {
-  return parseArchitecture(new TextDecoder().decode(await readFileBytes(path, ARCHITECTURE)), path);
+  return parseArchitecture(await readTextFile(path, ARCHITECTURE), path);
 }
 
 /** The same of a text. @throws {DataError} when it is no JSON of a model */

@@ -1,7 +1,7 @@
 /** Data by their description: a `data.yaml` in place of what it describes. */
 import { basename, dirname, resolve } from 'node:path';
 import { DataError } from '../../core/errors.js';
-import { readFileBytes } from '../files/read-file.js';
+import { readTextFile } from '../files/read-file.js';
 import { type DataDescription, descriptionSchema } from './description.js';
 import type { SourceKind } from './source-kind.js';
 
@@ -21,7 +21,7 @@ export const described: SourceKind = {
 
 /** A description from its file, with the path of what it describes. @throws {DataError} when it is none, by the field */
 export async function readDescription(file: string): Promise<DataDescription> {
-  const text = new TextDecoder().decode(await readFileBytes(file, 'a description of data'));
+  const text = await readTextFile(file, 'a description of data');
   const { parse, YAMLError } = await import('yaml');
   let document: unknown;
   try {
