@@ -1,7 +1,7 @@
 /** `fedbatch k8s run` from end to end: the real client, an API server over HTTP, pods as processes of the real programs. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
@@ -93,6 +93,16 @@ test('what stands on the volume is what a run here leaves', async () => {
     assert.ok(existsSync(path), path);
   }
   assert.deepEqual(await readFile(there.bestModel), await readFile(here.bestModel));
+  // Trainers have each had a place of their own.
+  assert.deepEqual(await readdir(there.data), await readdir(here.data));
+  assert.deepEqual(await readdir(there.round(2).updates), await readdir(here.round(2).updates));
+  const trainers = objectsOf(cluster, 'Pod').filter(({ metadata }) => metadata.name.includes('-train-'));
+  assert.ok(trainers.length > 0);
+  for (const { spec } of trainers) {
+    const mounts: readonly { readonly name: string; readonly subPathExpr?: string }[] =
+      spec.containers[0].volumeMounts;
+    assert.ok(mounts.every(({ name, subPathExpr }) => name !== 'volume' || subPathExpr?.includes('INDEX')));
+  }
   const [record, own] = [await readRunRecord(there.run), await readRunRecord(here.run)];
   assert.equal(record.settings.dataset.sha256, own.settings.dataset.sha256);
   for (const round of [1, 2]) {

@@ -27,6 +27,7 @@ const RESULTS: Readonly<Record<string, (args: Arguments) => string | undefined>>
 
 const RECORDED: Readonly<Record<string, string>> = {
   open: 'record-open',
+  placed: 'record-round',
   trained: 'record-round',
   tested: 'record-round',
   end: 'record-end',

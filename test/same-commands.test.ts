@@ -136,8 +136,8 @@ const containerCommands = (
 function jobCommands({ settings, quorum }: Run): Commands {
   const directory = '/mnt/runs/a';
   const { federation, seed } = settings;
-  const plan = { run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: THREADS, directory };
-  const jobs = stageJobs(plan);
+  const plan = { run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: THREADS, isolates: true };
+  const jobs = stageJobs({ ...plan, directory });
   const source = { settings, threads: THREADS, paths: volumePaths(directory) };
   const waves: StartedContainer[][] = [
     startOf(jobs.start({}, { fresh: false }).job),

@@ -34,6 +34,7 @@ import { runJobToEnd } from './job-target.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { ensureClaim, requirePermissions } from './prerequisites.js';
+import { MOUNT } from './sight.js';
 import { type PlannedJob, recorderName, type StageJobs, stageJobs } from './stage-jobs.js';
 import { interruptedRun, type WaitContext, waitForJob } from './wait-for-job.js';
 
@@ -50,6 +51,8 @@ export interface KubeRunOptions {
   /** Directory of the run on the claim; by default `runs/<run id>`. */
   readonly volume?: string | undefined;
   readonly threads: number;
+  /** Whether a pod sees of the claim what it needs, and nothing else. */
+  readonly isolates: boolean;
   readonly fresh: boolean;
   readonly quorum?: Quorum | undefined;
   readonly tolerance: Tolerance;
@@ -64,15 +67,12 @@ export interface KubeRunOptions {
   readonly cleansUp: boolean;
 }
 
-/** Where the claim lies in the containers. */
-const MOUNT = '/mnt';
-
 /** Runs the job, or what is left of it. */
 export async function runOnCluster(
   options: KubeRunOptions,
   { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<RunResult> {
-  const { settings, values, tolerance, quorum, threads, queue, watching } = options;
+  const { settings, values, tolerance, quorum, threads, isolates, queue, watching } = options;
   const connection = await findCluster(options.destination);
   const api = await clusterApi(connection, { signal, reporter });
   await requirePermissions(api);
@@ -80,7 +80,7 @@ export async function runOnCluster(
   const run = runName(id);
   const volume = options.volume ?? `${RUNS}/${id}`;
   const plan = {
-    ...{ run, id, settings, values, threads, queue, watching, namespace: api.namespace },
+    ...{ run, id, settings, values, threads, isolates, queue, watching, namespace: api.namespace },
     directory: `${MOUNT}/${volume}`,
   };
   const context = {

@@ -8,6 +8,7 @@ import type { KubeRunOptions } from './run.js';
 /** What the options parse to, those of the templates and of the cluster among them. */
 export interface SharedFlags extends TemplateFlags, ClusterFlags {
   readonly threads?: number;
+  readonly isolate: boolean;
   readonly scheduleTimeout: number;
   readonly cleanup?: true;
   readonly fresh?: true;
@@ -16,13 +17,20 @@ export interface SharedFlags extends TemplateFlags, ClusterFlags {
 /** What the flags say of a run. */
 export type SharedOptions = Pick<
   KubeRunOptions,
-  'values' | 'destination' | 'queue' | 'threads' | 'fresh' | 'scheduleTimeoutMs' | 'cleansUp'
+  'values' | 'destination' | 'queue' | 'threads' | 'isolates' | 'fresh' | 'scheduleTimeoutMs' | 'cleansUp'
 >;
 
 /** `--threads`. */
 export const trainerThreadsOption = (): Option =>
   new Option('--threads <count>', 'threads of each trainer (default: its processors, TRAINER_CPU)').argParser(
     integerOption({ min: 1, max: MAX_THREADS }),
+  );
+
+/** `--no-isolate`. */
+export const isolateOption = (): Option =>
+  new Option(
+    '--no-isolate',
+    'mount the whole claim in the pods of trainers and aggregators, where parts of it cannot be mounted (subPath)',
   );
 
 /** `--schedule-timeout`; `what` says what is given up. */
@@ -37,9 +45,10 @@ export const scheduleTimeoutOption = (what: 'give up' | 'give up a trial'): Opti
 /** @throws {UsageError} when a value is not what its placeholder takes */
 export function sharedOptions(flags: SharedFlags): SharedOptions {
   const values = templateValuesOf(flags);
-  const { queue, threads = trainerThreads(values), fresh = false, scheduleTimeout, cleanup = false } = flags;
+  const { queue, threads = trainerThreads(values), isolate: isolates } = flags;
+  const { fresh = false, scheduleTimeout, cleanup = false } = flags;
   return {
-    ...{ values, destination: destinationOf(flags), queue, threads, fresh },
+    ...{ values, destination: destinationOf(flags), queue, threads, isolates, fresh },
     ...{ scheduleTimeoutMs: scheduleTimeout * 1000, cleansUp: cleanup },
   };
 }

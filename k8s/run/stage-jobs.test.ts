@@ -1,10 +1,11 @@
 /** Who watches a run on a cluster: its recorders open them, and none of the work is other work for that. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { V1Job } from '@kubernetes/client-node';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS } from '../../lib/settings/table.js';
-import { evaluateCommand } from '../../pipeline/commands/stage-commands.js';
+import { aggregateCommand, evaluateCommand, trainCommand } from '../../pipeline/commands/stage-commands.js';
 import { settingsFromFlags } from '../../test/settings.js';
 import { watchingArguments } from '../cluster-settings.js';
 import { HASH_ANNOTATION } from './names.js';
@@ -14,12 +15,22 @@ const named = byFlag({ parts: ALL_PARTS });
 const { settings } = settingsFromFlags(['--clients', '3']);
 const directory = '/mnt/runs/a';
 
+const paths = volumePaths(directory);
+const plan = {
+  run: 'a',
+  id: 'a',
+  settings,
+  values: {},
+  namespace: 'fl',
+  threads: 1,
+  directory,
+  isolates: true,
+};
+
 /** The Job of a test with its recorder, by what the run is watched by. */
 function testJob(watching: readonly string[]) {
-  const plan = { run: 'a', id: 'a', settings, values: {}, namespace: 'fl', threads: 1, directory, watching };
-  const paths = volumePaths(directory);
   const command = evaluateCommand({ settings, paths }, { models: [paths.round(2).globalModel], round: 1 });
-  return stageJobs(plan).of([command]).job;
+  return stageJobs({ ...plan, watching }).of([command]).job;
 }
 
 test('the recorders open those who watch; Jobs of before are taken as they are', () => {
@@ -44,4 +55,48 @@ test('a password is none for the arguments of a pod', () => {
       /^--mlflow: expected an address without name and password/.test(error.message) &&
       !error.message.includes('s3cret'),
   );
+});
+
+const round = { round: 2, clients: [0, 2] };
+const train = round.clients.map((client) => trainCommand({ settings, paths, threads: 1 }, round, client));
+const aggregate = aggregateCommand({ settings, paths }, round, { minUpdates: 2 });
+const mountsOf = (job: V1Job) => {
+  const { containers, initContainers = [] } = job.spec?.template.spec ?? { containers: [] };
+  return [...initContainers, ...containers].map(({ volumeMounts = [] }) =>
+    Object.fromEntries(
+      volumeMounts
+        .filter(({ name }) => name === 'volume')
+        .map(({ mountPath, subPath, subPathExpr, readOnly }) => [
+          mountPath,
+          [subPathExpr ?? subPath, readOnly],
+        ]),
+    ),
+  );
+};
+
+test('a trainer sees its own place, and writes where its update goes', () => {
+  assert.deepEqual(mountsOf(stageJobs(plan).of(train).job), [
+    {
+      '/mnt/runs/a': ['runs/a/data/places/0002/$(JOB_COMPLETION_INDEX)', true],
+      '/mnt/runs/a/rounds/0002/updates': ['runs/a/rounds/0002/updates/$(JOB_COMPLETION_INDEX)', undefined],
+    },
+  ]);
+});
+
+test('no container of an aggregator sees shards', () => {
+  const { job } = stageJobs(plan).of([aggregate], { facts: {} });
+  const seen = {
+    '/mnt/runs/a': ['runs/a', undefined],
+    '/mnt/runs/a/data/manifest.json': ['runs/a/data/manifest.json', true],
+  };
+  assert.deepEqual(mountsOf(job), [seen, seen]);
+  for (const { volumeMounts = [] } of job.spec?.template.spec?.containers ?? [])
+    assert.ok(volumeMounts.some(({ name, mountPath }) => name === 'tmp' && mountPath === '/mnt/runs/a/data'));
+});
+
+test('where parts of a claim cannot be mounted, all see the whole of it', () => {
+  const jobs = stageJobs({ ...plan, isolates: false });
+  const whole = { '/mnt': [undefined, undefined] };
+  assert.deepEqual(mountsOf(jobs.of(train).job), [whole]);
+  assert.deepEqual(mountsOf(jobs.of([aggregate], { facts: {} }).job), [whole, whole]);
 });

@@ -14,6 +14,7 @@ import type { Values } from '../manifests/placeholders.js';
 import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { fillTemplate } from '../manifests/templates.js';
 import { HASH_ANNOTATION, jobName, type StageLabel, stageLabels } from './names.js';
+import { MOUNT, seeNoShards, seeOwn } from './sight.js';
 
 /** A Job to be there, and the facts that its recorder is given. */
 export interface PlannedJob {
@@ -57,6 +58,8 @@ export interface JobPlan extends JobNames {
   /** Directory of the run in the containers, below /mnt. */
   readonly directory: string;
   readonly threads: number;
+  /** Whether a pod sees of the claim what it needs, and nothing else. */
+  readonly isolates: boolean;
 }
 
 /** Where the recorder finds its facts, and the program in the pipeline's image. */
@@ -67,7 +70,7 @@ export const RECORD_FILE = `${FACTS_DIRECTORY}/${FACTS_FILE}`;
 const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
 const RECORDER = inImage('pipeline/record/cli.js');
 
-type RecordStep = 'open' | 'trained' | 'tested' | 'end' | 'failed';
+type RecordStep = 'open' | 'placed' | 'trained' | 'tested' | 'end' | 'failed';
 
 /** Makes the Job of a user's command on all clients, which is no part of a run and is made anew each time. */
 export function eachJobs(plan: JobNames & Pick<JobPlan, 'values'>, task: EachTask): Pick<StageJobs, 'of'> {
@@ -81,8 +84,9 @@ export function eachJobs(plan: JobNames & Pick<JobPlan, 'values'>, task: EachTas
 
 /** Makes the Jobs of a run. */
 export function stageJobs(plan: JobPlan) {
-  const { settings, threads } = plan;
-  const source = { settings, threads, paths: volumePaths(plan.directory) };
+  const { settings, threads, isolates } = plan;
+  const paths = volumePaths(plan.directory);
+  const source = { settings, threads, paths };
   const stage = (command: StageCommand): V1Job => {
     const { job } = stageOf(command, plan.values);
     const { env = [] } = containerOf(job);
@@ -93,8 +97,15 @@ export function stageJobs(plan: JobPlan) {
   /** A Job of the evaluator's template with nothing in it but the recorder. */
   const recording = (step: RecordStep): V1Job => {
     const { job } = readStage('evaluate', plan.values);
-    replaceContainer(job, recorder(plan, step));
+    replaceContainer(job, recorder(plan, step, step === 'tested' && isolates ? ['--places'] : []));
     return job;
+  };
+  /** What a Job has done, before the places are laid out of the clients that come next; that step alone where none are. */
+  const thenPlaces = (job: V1Job, first: readonly V1Container[] = []): Pick<StageShape, 'job' | 'first'> => {
+    if (!isolates) return { job, first };
+    const last = containerOf(job);
+    replaceContainer(job, recorder(plan, 'placed'));
+    return { job, first: [...first, last] };
   };
   return {
     /** Judges the data, opens the volume, then splits: all look at what lies there. */
@@ -103,7 +114,8 @@ export function stageJobs(plan: JobPlan) {
       const splitter = containerOf(job);
       const check = { ...splitter, name: CHECKER, args: [...(splitter.args ?? []), '--check'] };
       const open = recorder(plan, 'open', fresh ? ['--fresh'] : []);
-      return planned(plan, { stage: 'start', job, first: [check, open], facts, isFresh: true });
+      const shape = { stage: 'start', facts, isFresh: true } as const;
+      return planned(plan, { ...shape, ...thenPlaces(job, [check, open]) });
     },
     /** The Job of commands of one stage: the clients of a round are the indexes of one. */
     of(commands: readonly StageCommand[], details: JobDetails = {}): PlannedJob {
@@ -118,10 +130,13 @@ export function stageJobs(plan: JobPlan) {
       const shape = { stage: name as StageLabel, round, job, facts, identity, container: container.name };
       if (name === 'evaluate')
         return planned(plan, { ...shape, job: recording('tested'), first: [container] });
-      if (name !== 'aggregate') return planned(plan, shape);
+      if (name !== 'aggregate')
+        return planned(plan, isolates ? { ...shape, facts: {}, ...thenPlaces(job) } : shape);
       // The round's record is written first; the aggregator takes the updates that the same facts tell.
       container.volumeMounts = [...(container.volumeMounts ?? []), FACTS_MOUNT];
-      return planned(plan, { ...shape, first: [recorder(plan, 'trained')] });
+      const first = recorder(plan, 'trained');
+      if (isolates) for (const each of [first, container]) seeNoShards(each, paths);
+      return planned(plan, { ...shape, first: [first] });
     },
     /** The results take their places; `test` is a last model whose test was overwritten. */
     end(
@@ -142,7 +157,9 @@ export function stageJobs(plan: JobPlan) {
 
   function trainers(commands: readonly StageCommand[], details: JobDetails) {
     const clients = commands.map(({ client }) => client ?? 0);
-    const job = stage(trainCommand(source, { round: commands[0]?.round ?? 1, clients }));
+    const { round = 1 } = commands[0] ?? {};
+    const job = stage(trainCommand(source, { round, clients }));
+    if (isolates) seeOwn(job, paths.round(round), paths);
     return indexed(job, commands, details);
   }
 }
@@ -195,7 +212,7 @@ function recorder(
     command: [...RECORDER],
     args: ['--step', step, '--volume', directory, '--facts', RECORD_FILE, ...more],
     env: (container.env ?? []).filter(({ name }) => name.startsWith('FEDBATCH_')),
-    volumeMounts: [{ name: 'volume', mountPath: '/mnt' }, { name: 'tmp', mountPath: '/tmp' }, FACTS_MOUNT],
+    volumeMounts: [{ name: 'volume', mountPath: MOUNT }, { name: 'tmp', mountPath: '/tmp' }, FACTS_MOUNT],
   };
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
 import {
+  isolateOption,
   type SharedFlags,
   type SharedOptions,
   scheduleTimeoutOption,
@@ -38,6 +39,7 @@ export function k8sSweepCli(context: ProgramContext): Command {
   addSweepOptions(command, CLUSTER_SETTINGS).optionsGroup('Cluster:');
   return addTemplateOptions(addClusterOptions(command))
     .addOption(trainerThreadsOption())
+    .addOption(isolateOption())
     .addOption(scheduleTimeoutOption('give up a trial'))
     .option('--cleanup', "delete a trial's Jobs once it is done; its files stay on the volume")
     .addHelpText('after', EXAMPLES)

@@ -15,7 +15,7 @@ import { clusterTrials } from './sweep-cli.js';
 
 test('each trial has Jobs and a directory of its own; none is made anew, and those of an abandoned trial go', async (t) => {
   const cluster = await playedCluster(t);
-  const { values, destination, threads, scheduleTimeoutMs } = runOptions(cluster);
+  const { values, destination, threads, isolates, scheduleTimeoutMs } = runOptions(cluster);
   const plan = await planSweep({
     base: {
       given: {
@@ -29,7 +29,7 @@ test('each trial has Jobs and a directory of its own; none is made anew, and tho
     settingsOf: async (asked) => clusterSettings(asked),
   });
   const runner = clusterTrials({
-    ...{ values, destination, threads, scheduleTimeoutMs, queue: undefined, axes: plan.axes },
+    ...{ values, destination, threads, isolates, scheduleTimeoutMs, queue: undefined, axes: plan.axes },
     ...{ directory: 'sweeps/first', fresh: false, cleansUp: false },
   });
   const options = { plan, directory: await temporaryDirectory(t), runner, parallel: 2, fresh: false };
@@ -54,7 +54,7 @@ test('each trial has Jobs and a directory of its own; none is made anew, and tho
     const recorders = JSON.stringify(jobs).split('"--facts"').slice(1);
     const words = /^[^\]]*"--mlflow","http:\/\/mlflow:5000\/","--part-of","\{\\"kind\\":\\"sweep\\"/;
     const watched = recorders.filter((text) => words.test(text));
-    assert.deepEqual([recorders.length, watched.length], [4, 4], id);
+    assert.deepEqual([recorders.length, watched.length], [6, 6], id);
   }
   const told = objectsOf(cluster, 'ConfigMap').map((each) => JSON.stringify(each));
   for (const name of ['learning-rate 0.1', 'learning-rate 0.01']) {

@@ -16,7 +16,7 @@ function environments(
   given: GivenSettings,
 ): ReadonlyMap<string, Readonly<Record<string, string | undefined>>> {
   const { settings } = settingsFromFlags([]);
-  const names = { run: 'fedbatch-abc', id: 'abc', namespace: 'fl', threads: 1, directory };
+  const names = { run: 'fedbatch-abc', id: 'abc', namespace: 'fl', threads: 1, directory, isolates: true };
   const jobs = stageJobs({ ...names, settings, values: watchedValues(given) });
   const source = { settings, threads: 1, paths: volumePaths(directory) };
   const turn = { round: 1, clients: [0, 1, 2] };

@@ -167,6 +167,9 @@ export const manifestSchema = z
       )
       .optional()
       .describe('The inputs, where they are not images alone.'),
+    onlyClient: count
+      .optional()
+      .describe('Of an excerpt for one client: whose. Its shard is the only one that is listed.'),
     shards: z
       .array(clientShardSchema)
       .describe("Element k is client k's shard, `k.npz`; none where the shards are virtual."),
@@ -177,16 +180,19 @@ export const manifestSchema = z
   .superRefine((manifest, context) => {
     const complain = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message });
-    for (const [client, shard] of manifest.shards.entries()) {
-      if (shard.file !== `${client}.npz`) complain(['shards', client, 'file'], `expected ${client}.npz`);
+    for (const [place, shard] of manifest.shards.entries()) {
+      const client = manifest.onlyClient ?? place;
+      if (shard.file !== `${client}.npz`) complain(['shards', place, 'file'], `expected ${client}.npz`);
       const { file: held } = shard.heldOut ?? {};
       const expected = clientTestName(client);
       if (held !== undefined && held !== expected)
-        complain(['shards', client, 'heldOut', 'file'], `expected ${expected}`);
+        complain(['shards', place, 'heldOut', 'file'], `expected ${expected}`);
     }
     if (manifest.shards.length > 0 === (manifest.virtual !== undefined)) {
       complain(['shards'], 'expected one shard for each client, as files or virtual');
     }
+    if (manifest.onlyClient !== undefined && manifest.shards.length !== 1)
+      complain(['shards'], 'expected that of the one client');
     if (manifest.test.file !== 'test.npz') complain(['test', 'file'], 'expected test.npz');
     const given = [manifest.classes, manifest.targets, manifest.outputs].filter((each) => each !== undefined);
     if (given.length !== 1) complain(['targets'], 'expected either classes, targets or outputs');
@@ -215,6 +221,12 @@ export type Manifest = z.infer<typeof manifestSchema>;
 /** Element k is what client k has, whether its shard is a file or virtual. */
 export function clientsOf({ shards, virtual }: Manifest): readonly ClientExamples[] {
   return virtual?.clients ?? shards;
+}
+
+/** What one client is told of the split: all but the others' shards. */
+export function excerptFor(manifest: Manifest, client: number): Manifest {
+  const shard = manifest.shards[client];
+  return { ...manifest, onlyClient: client, shards: shard === undefined ? [] : [shard] };
 }
 
 /** All files that a manifest vouches for. */

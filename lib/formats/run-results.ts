@@ -129,10 +129,13 @@ export const openedSchema = z
   })
   .meta({ title: 'Result of record --step open', description: 'What a volume holds of a run.' });
 
-/** `record --step trained` and `--step tested`. */
+/** `record --step placed`, `--step trained` and `--step tested`. */
 export const recordedRoundSchema = z
-  .object({ step: z.enum(['trained', 'tested']), round: countField })
-  .meta({ title: 'Result of record --step trained or tested', description: 'The round that is on record.' });
+  .object({ step: z.enum(['placed', 'trained', 'tested']), round: countField })
+  .meta({
+    title: 'Result of record --step placed, trained or tested',
+    description: 'The round that is on record, or whose clients may begin.',
+  });
 
 /** `record --step failed`. */
 export const recordedFailureSchema = z

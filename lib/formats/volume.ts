@@ -16,6 +16,9 @@ export const INDEXED_CLIENT = '{client}';
 /** A client's number, or what stands for it. */
 export type ClientPlace = number | typeof INDEXED_CLIENT;
 
+/** The place of a client among those that a round selects, from 0; or what a cluster puts there. */
+type SelectedPlace = number | string;
+
 /** So many clients, the first, have event files of their own: TensorBoard shows no more side by side. */
 export const MOST_LOGGED_CLIENTS = 100;
 
@@ -33,6 +36,8 @@ export interface VolumePaths {
   readonly manifest: string;
   readonly splitMark: string;
   readonly test: string;
+  /** What single clients see of the volume, by round: beside the shards, since it holds some. */
+  readonly places: string;
   readonly aggregatedModel: string;
   readonly bestModel: string;
   readonly accuracy: string;
@@ -68,6 +73,10 @@ export interface RoundPaths {
   readonly record: string;
   /** A client's update. */
   update(client: ClientPlace): string;
+  /** A volume with nothing on it but what the selected client needs that stands at this place. */
+  place(selected: SelectedPlace): string;
+  /** Where that client leaves its update until it is gathered. */
+  ownUpdates(selected: SelectedPlace): string;
 }
 
 /** Where a run lies that is repeated with several seeds: what it came to, and the volume of each seed. */
@@ -84,6 +93,7 @@ export function volumePaths(root: string): VolumePaths {
     manifest: join(root, 'data', 'manifest.json'),
     splitMark: join(root, 'data', SPLIT_MARK),
     test: join(root, 'data', 'test.npz'),
+    places: join(root, 'data', 'places'),
     aggregatedModel: join(root, 'aggregated-model.h5'),
     bestModel: join(root, 'best-model.h5'),
     accuracy: join(root, 'accuracy.json'),
@@ -99,7 +109,7 @@ export function volumePaths(root: string): VolumePaths {
     shard: (client) => join(root, 'data', `${client}.npz`),
     clientTest: (client) => join(root, 'data', clientTestName(client)),
     clientModel: (client) => join(root, 'model', `${client}-model.h5`),
-    round: (round) => roundPaths(join(root, 'rounds', String(round).padStart(4, '0'))),
+    round: (round) => roundPaths(root, String(round).padStart(4, '0')),
   };
 }
 
@@ -113,7 +123,8 @@ export const roundsAmong = (names: readonly string[]): readonly number[] =>
     .map(Number)
     .sort((a, b) => a - b);
 
-function roundPaths(root: string): RoundPaths {
+function roundPaths(volume: string, round: string): RoundPaths {
+  const root = join(volume, 'rounds', round);
   return {
     root,
     globalModel: join(root, 'global.h5'),
@@ -121,5 +132,7 @@ function roundPaths(root: string): RoundPaths {
     updates: join(root, 'updates'),
     record: join(root, 'round.json'),
     update: (client) => join(root, 'updates', `${client}.h5`),
+    place: (selected) => join(volume, 'data', 'places', round, `${selected}`),
+    ownUpdates: (selected) => join(root, 'updates', `${selected}`),
   };
 }

@@ -8,6 +8,7 @@ import type { RunRecord } from '../../lib/formats/run-record.js';
 import { eventParts } from '../../lib/formats/runs/event-lines.js';
 import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
 import { remembers } from '../commands/stage-commands.js';
+import { clearPlaces } from './places.js';
 
 /**
  * Removes the files of the run that `record` tells of, but for the record itself: a volume that is half cleared, or
@@ -16,6 +17,7 @@ import { remembers } from '../commands/stage-commands.js';
  * @throws {StorageError} when a file cannot be removed
  */
 export async function clearVolume(paths: VolumePaths, record: RunRecord): Promise<void> {
+  await refusedAs(paths.places, clearPlaces(paths, roundsOf(paths, record.settings)));
   await removeAll([...(await eventParts(paths.metrics)).toReversed(), ...filesOf(paths, record)]);
   for (const directory of directoriesOf(paths, record)) {
     await refusedAs(

@@ -9,19 +9,21 @@ import { WATCHING } from '../../lib/settings/parts/watching.js';
 /** Who watches a run hears what is put on record. */
 const SETTINGS = { parts: [WATCHING], stage: 'record' } as const;
 
-const STEPS = ['open', 'trained', 'tested', 'end', 'failed'] as const;
+const STEPS = ['open', 'placed', 'trained', 'tested', 'end', 'failed'] as const;
 
 interface RecordFlags {
   readonly volume: string;
   readonly facts: string;
   readonly step: (typeof STEPS)[number];
   readonly fresh?: boolean;
+  readonly places?: boolean;
   readonly partOf?: string;
 }
 
 const EXAMPLES = `
 Examples:
   npx fedbatch record --step open --volume /mnt/runs/a --facts run.json        take the volume, list what is done
+  npx fedbatch record --step placed --volume /mnt/runs/a --facts none.json     what each client's pod will see of it
   npx fedbatch record --step trained --volume /mnt/runs/a --facts round.json   who reported, who is missing
 
 npx fedbatch k8s run starts it inside the cluster, beside the stages; the facts are JSON that it makes. The last line on
@@ -41,13 +43,14 @@ export function recordCli({ reporter, signal }: ProgramContext): Command {
     .requiredOption('--volume <dir>', "directory of the run's files")
     .requiredOption('--facts <json>', 'what there is to record')
     .option('--fresh', 'with open: start over, remove the files of the run in the volume')
+    .option('--places', "with tested: lay out the next round's clients' places, as the step placed does")
     .option('--part-of <json>', 'the sweep that the run is a trial of, for those who watch it')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ volume, facts, step, fresh = false, partOf }: RecordFlags) => {
+    .action(async ({ volume, facts, step, fresh = false, places = false, partOf }: RecordFlags) => {
       const { recordStep } = await import('./record-step.js');
       const { given } = askedByFlags(command, SETTINGS);
       const result = await recordStep(step, {
-        ...{ volume: resolve(volume), facts, fresh, reporter, signal },
+        ...{ volume: resolve(volume), facts, fresh, places, reporter, signal },
         watching: { given, partOf },
       });
       reporter.close();

@@ -10,7 +10,7 @@ import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import { byFlag } from '../../lib/settings/setting.js';
-import { ALL_PARTS } from '../../lib/settings/table.js';
+import { ALL_PARTS, type RunSettings } from '../../lib/settings/table.js';
 import type { Watchers } from '../../observe/watcher.js';
 import { hashOfSelected } from '../rounds/outcomes.js';
 import { withHashes } from '../run.js';
@@ -65,17 +65,19 @@ export async function openForRecords(
         threads,
       })
       .finally(() => metrics.close());
-    return { resumed, ...(await finishedRounds(paths, keepsState(settings.strategy ?? FEDAVG))) };
+    return { resumed, ...(await finishedRounds(paths, settings)) };
   } finally {
     volume.release();
   }
 }
 
-async function finishedRounds(
+/** The rounds that lie there whole, from the first on, and the model that the first of them started from. */
+export async function finishedRounds(
   paths: VolumePaths,
-  hasState: boolean,
+  { strategy = FEDAVG }: Pick<RunSettings, 'strategy'>,
 ): Promise<Pick<Opened, 'initial' | 'rounds'>> {
   const rounds: FinishedRound[] = [];
+  const hasState = keepsState(strategy);
   let initial: string | undefined;
   for (let round = 1; ; round++) {
     const record = await ifWhole(readRoundRecord(paths.round(round).record));

@@ -23,7 +23,7 @@ test('what one step has told, the next one goes on with; the trials of a sweep s
   const step = async (name: 'open' | 'failed', told: object) => {
     await writeFile(facts, JSON.stringify(told));
     return recordStep(name, {
-      ...{ volume: join(directory, 'volume'), facts, fresh: false },
+      ...{ volume: join(directory, 'volume'), facts, fresh: false, places: false },
       ...{ reporter: silentReporter, signal: new AbortController().signal },
       watching: { given: { 'watching.mlflow': played.url }, partOf },
     });

@@ -24,7 +24,8 @@ import {
   trainedFactsSchema,
 } from './facts.js';
 import { openMetrics, recordFailure } from './metrics.js';
-import { openForRecords } from './open.js';
+import { finishedRounds, openForRecords } from './open.js';
+import { layPlaces, removePlaces } from './places.js';
 import { ledgerOf, type Recording, recordTested, recordTrained } from './rounds.js';
 
 /** What to record, and where. */
@@ -34,6 +35,8 @@ interface RecordOptions extends ProgramContext {
   /** Path of the facts. */
   readonly facts: string;
   readonly fresh: boolean;
+  /** Whether what single clients see of the next round is laid out once this one is tested. */
+  readonly places: boolean;
   /** Who watches the run, and as JSON what it is a part of. */
   readonly watching: { readonly given: GivenSettings; readonly partOf?: string | undefined };
 }
@@ -43,7 +46,7 @@ const CLIENTS_TOLD = 20;
 
 /** Does one step; returns what the program prints. @throws {FedbatchError} when facts or volume are no good */
 export async function recordStep(
-  step: 'open' | 'trained' | 'tested' | 'end' | 'failed',
+  step: 'open' | 'placed' | 'trained' | 'tested' | 'end' | 'failed',
   options: RecordOptions,
 ): Promise<Opened | RecordedRound | RecordedEnd | RecordedFailure> {
   const paths = volumePaths(options.volume);
@@ -56,6 +59,12 @@ export async function recordStep(
       reporter,
       openWatchers: open,
     });
+  if (step === 'placed') {
+    const { settings } = await readRunRecord(paths.run);
+    const round = (await finishedRounds(paths, settings)).rounds.length + 1;
+    await layPlaces(paths, round);
+    return { step, round };
+  }
   const metrics = await openMetrics(paths, { watchers: await open() });
   const run: Recording = { paths, reporter, metrics };
   try {
@@ -95,6 +104,7 @@ async function recordOn(
       : await recorded(run, await readFacts(file, testedFactsSchema), recordTested);
   // Whoever looks while the run goes on sees how far it is.
   await reportStage({ ...run, signal: options.signal });
+  if (step === 'tested' && options.places) await layPlaces(run.paths, round + 1);
   return { step, round };
 }
 
@@ -122,6 +132,7 @@ async function recordEnd(
     ledger,
     test: async () => undefined,
   });
+  await removePlaces(paths);
   await metrics.append({ event: 'end', ...result });
   if (failure !== undefined) await recordFailure(run, failure);
   await reportStage(run);

@@ -15,6 +15,7 @@ import { count, tell } from '../rounds/telling.js';
 import { concludeAggregation } from './aggregate-record.js';
 import type { RoundStartFacts, TestedFacts, TrainedFacts } from './facts.js';
 import { tellRound } from './metrics.js';
+import { gatherUpdates } from './places.js';
 import { holds, openLedger, type RoundLedger } from './round-ledger.js';
 import { recordDataset } from './run-volume.js';
 
@@ -30,6 +31,7 @@ export async function recordTrained(run: Recording, facts: TrainedFacts): Promis
   await recordDataset({ paths, record: await readRunRecord(paths.run) }, manifest.dataset.sha256);
   // A trainer that was stopped after its last write: what has not been reported must not be averaged.
   const good = new Set(facts.reported.map(({ client }) => `${client}.h5`));
+  await gatherUpdates(paths, facts);
   const { updates } = paths.round(round);
   for (const name of await readdir(updates).catch(() => [])) {
     if (isUpdateName(name) && !good.has(name)) await rm(join(updates, name), { force: true });

@@ -44,9 +44,9 @@ export function containerProcess(
   const places = new Map<string, string>([
     [container.terminationMessagePath ?? '/dev/termination-log', messagePath],
     ['/app', projectRoot],
-    ...(container.volumeMounts ?? []).map(({ name, mountPath, subPath = '' }: KubeObject) => [
+    ...(container.volumeMounts ?? []).map(({ name, mountPath, subPath = '', subPathExpr }: KubeObject) => [
       mountPath as string,
-      join(mounts.get(name) ?? '', subPath),
+      join(mounts.get(name) ?? '', subPathExpr === undefined ? subPath : expand(subPathExpr)),
     ]),
   ]);
   const real = (text: string) => replacePaths(text, places);
@@ -84,9 +84,13 @@ function downward({ metadata, status }: KubeObject, path: string): string {
   return path === 'metadata.name' ? metadata.name : String(status?.podIP ?? '');
 }
 
-/** Replaces paths where they stand alone or before a slash (`--dir=/mnt/x`, not `/mnt2`), all at once: what is put in stays. */
+/**
+ * Replaces paths where they stand alone or before a slash (`--dir=/mnt/x`, not `/mnt2`), all at once: what is put in stays.
+ * Of two places the one within the other is meant.
+ */
 export function replacePaths(text: string, places: ReadonlyMap<string, string>): string {
-  const quoted = [...places.keys()].map((path) => path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const inner = [...places.keys()].toSorted((a, b) => b.length - a.length);
+  const quoted = inner.map((path) => path.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const pattern = new RegExp(`(^|[^A-Za-z0-9_./-])(${quoted.join('|')})(?=$|[^A-Za-z0-9_.-])`, 'g');
   return text.replaceAll(pattern, (_, before: string, path: string) => before + places.get(path));
 }

@@ -220,7 +220,8 @@ function mountsOf(pod: KubeObject, { store, directory, claim }: VolumeContext): 
   // Files speak of paths as containers see them.
   const seen = new Map<string, string>();
   for (const { volumeMounts = [] } of [...initContainers, ...containers]) {
-    for (const { name, mountPath } of volumeMounts) seen.set(mountPath, places.get(name) ?? '');
+    for (const { name, mountPath, subPath = '' } of volumeMounts)
+      seen.set(mountPath, join(places.get(name) ?? '', subPath));
   }
   for (const { name, configMap } of volumes) {
     if (configMap === undefined) continue;

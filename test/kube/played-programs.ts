@@ -100,6 +100,7 @@ export function runOptions(
     values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20' },
     destination: { kubeconfig },
     threads: 1,
+    isolates: true,
     fresh: false,
     tolerance: { retries: 1 },
     scheduleTimeoutMs: 60_000,
