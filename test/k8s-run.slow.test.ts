@@ -227,7 +227,8 @@ test('bad data touch no volume; a stage that fails is on its record until the sa
   assert.ok(existsSync(volumePaths(volume).aggregatedModel));
 
   const more = ['--volume', 'runs/first', '--rounds', '3', '--retries', '0'];
-  await mkdir(join(round(3).update(1), 'in the way'), { recursive: true });
+  const place = join(round(3).ownUpdates(1), '1.h5');
+  await mkdir(join(place, 'in the way'), { recursive: true });
   const failed = await kubeRun(cluster, more);
   assert.equal(failed.exitCode, 3, failed.stderr);
   const [failure] = eventsOf(volume, 'failure');
@@ -236,7 +237,7 @@ test('bad data touch no volume; a stage that fails is on its record until the sa
     await readFile(report, 'utf8'),
     /Failed: train of client 1 in round 3\..*\n.*could not be written/,
   );
-  await rm(round(3).update(1), { recursive: true });
+  await rm(place, { recursive: true });
   await finishKubeRun(cluster, more);
   assert.doesNotMatch(await readFile(report, 'utf8'), /Failed:/);
 });
