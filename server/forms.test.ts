@@ -180,7 +180,7 @@ describe('a table with categories', () => {
 });
 
 describe('a table that is Parquet', () => {
-  it('is read in the thread of large bodies, and answered as a CSV file that keeps its other columns', async () => {
+  it('is read in a process of its own, and answered as a CSV file that keeps its other columns', async () => {
     const fixture = new URL('../../lib/formats/fixtures/parquet/snappy.parquet', import.meta.url);
     const bytes = new Uint8Array(await readFile(fixture));
     const { app, post } = await open('parquet', {

@@ -41,7 +41,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/federation': ['lib/core'],
   // Knows no HTTP.
   'lib/digits': ['lib/core'],
-  'lib/formats': ['lib/core', 'lib/federation', 'lib/settings'],
+  'lib/formats': ['lib/core', 'lib/federation', 'lib/settings', 'lib/system'],
   'lib/observability': ['lib/core', 'lib/federation'],
   // Names of engines and models, but nothing that runs them.
   'lib/settings': ['lib/core', 'lib/federation', ...NAMES],

@@ -18,6 +18,27 @@ export class HttpProblem extends Error {
   }
 }
 
+/** A value, or what the client is told in its place: as data, which go from process to process. */
+export type PlainAnswer<Value> =
+  | { readonly value: Value }
+  | { readonly status: number; readonly message: string };
+
+/** The same of a reading. @throws {Error} what is no problem of the request */
+export async function plainAnswer<Value>(read: () => Promise<Value>): Promise<PlainAnswer<Value>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    if (!(error instanceof HttpProblem)) throw error;
+    return { status: error.status, message: error.message };
+  }
+}
+
+/** And back. @throws {HttpProblem} */
+export function valueIn<Value>(answer: PlainAnswer<Value>): Value {
+  if ('value' in answer) return answer.value;
+  throw new HttpProblem(answer.status, answer.message);
+}
+
 /** The model cannot answer now; asking again later may help. */
 export class PredictorUnavailableError extends Error {
   override readonly name = 'PredictorUnavailableError';

@@ -6,6 +6,8 @@ import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { writeAnswersCsv } from '../codecs/answer-texts.js';
 import { inNumbers } from '../codecs/categories.js';
+import { readParquetApart } from '../codecs/table-apart.js';
+import { isParquet } from '../codecs/table-files.js';
 import { type AskedExamples, readTableBody } from '../codecs/tables.js';
 import { bad, type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
@@ -62,10 +64,10 @@ async function tensorsOf(
   inputs: readonly ServedInput[],
 ): Promise<AskedExamples> {
   if (/\.npz$/i.test(file)) return { tensors: await tensorsOfNpz(bytes, file) };
-  const isTable = /\.(csv|tsv|parquet)$/i.test(file);
-  return asData(file, async () =>
-    isTable ? await readTableBody({ body: bytes, inputs }) : readPredictBody({ body: bytes }),
-  );
+  return asData(file, async () => {
+    if (!/\.(csv|tsv|parquet)$/i.test(file)) return readPredictBody({ body: bytes });
+    return (isParquet(bytes) ? readParquetApart : readTableBody)({ body: bytes, inputs });
+  });
 }
 
 /** What the server's readers refuse is bad data here. */

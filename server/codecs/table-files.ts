@@ -1,5 +1,4 @@
 /** Tables as files have them, CSV and Parquet: names, where there are any, and rows of texts. */
-import { messageOf } from '../../lib/core/errors.js';
 import { isHeader, likelySeparator } from '../../lib/formats/sources/table/table-text.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { bad } from './tensor.js';
@@ -20,7 +19,7 @@ export function isParquet(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.subarray(0, PARQUET.length)).toString('latin1') === PARQUET;
 }
 
-/** Reads a file; csv-parse and hyparquet are loaded when one of theirs is read. @throws {HttpProblem} 400 */
+/** Reads a file; csv-parse and hyparquet are loaded when one of theirs is read. A damaged Parquet file may end the process. @throws {HttpProblem} 400 */
 export function readTable(bytes: Uint8Array): Promise<Table> {
   return isParquet(bytes) ? readParquetTable(bytes) : readCsvTable(bytes);
 }
@@ -67,24 +66,20 @@ async function csvRecords(text: string): Promise<readonly CsvRecord[]> {
 /** More cells than a CSV file of the same limit has: a small Parquet file may stand for many. */
 const MAX_CELLS = 4_000_000;
 
-async function readParquetTable(body: Uint8Array): Promise<Table> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
-  const { compressors } = await import('hyparquet-compressors');
-  const file = {
-    byteLength: body.length,
-    slice: (start: number, end?: number) => Uint8Array.from(body.subarray(start, end)).buffer,
-  };
+async function readParquetTable(file: Uint8Array): Promise<Table> {
+  const { damageOf, readParquetColumns } = await import('../../lib/formats/sources/table/parquet-columns.js');
   try {
-    const metadata = await parquetMetadataAsync(file);
-    const names = parquetSchema(metadata).children.map(({ element }) => element.name);
-    const cells = Number(metadata.num_rows) * names.length;
-    if (cells > MAX_CELLS) throw bad(`at most ${MAX_CELLS} cells in a table`, `${cells}`);
-    const objects = await parquetReadObjects({ file, metadata, compressors });
-    const rows = objects.map((row) => names.map((name) => cellOf(row[name])));
+    const { names, rows: count } = await readParquetColumns({ file, columns: [] });
+    const cells = count * Math.max(1, names.length);
+    if (!(cells <= MAX_CELLS)) throw bad(`at most ${MAX_CELLS} cells in a table`, `${cells}`);
+    const rows = Array.from({ length: count }, () => new Array<string>(names.length).fill(''));
+    await readParquetColumns({ file, columns: names }, async ({ column, row, values }) => {
+      for (let at = 0; at < values.length; at++) (rows[row + at] as string[])[column] = cellOf(values[at]);
+    });
     return { names, rows, placeOf: (row) => `row ${row + 1}` };
   } catch (cause) {
     if (cause instanceof HttpProblem) throw cause;
-    throw bad('a Parquet file', messageOf(cause).replace(/\.$/, ''));
+    throw bad('a Parquet file', damageOf(cause));
   }
 }
 

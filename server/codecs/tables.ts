@@ -23,14 +23,14 @@ interface Place {
   readonly read: (cell: string, where: string) => number;
 }
 
-/** Reads a table for a model of these inputs. @throws {HttpProblem} 400 by the line or row */
-export async function readTableBody({
-  body,
-  inputs,
-}: {
+/** A file, and what the model takes of it. */
+export interface TableRequest {
   readonly body: Uint8Array;
   readonly inputs: readonly ServedInput[];
-}): Promise<TableExamples> {
+}
+
+/** Reads a table for a model of these inputs. @throws {HttpProblem} 400 by the line or row */
+export async function readTableBody({ body, inputs }: TableRequest): Promise<TableExamples> {
   const { names, rows, placeOf } = await readTable(body);
   if (rows.length === 0) throw bad('a table with rows', 'none');
   const places = placesIn(names, inputs);

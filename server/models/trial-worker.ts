@@ -1,11 +1,9 @@
 /** The process in which a model is loaded before a server takes it. */
 import { toErrorMessage } from '../../lib/core/errors.js';
 import { prepareEngines } from '../../lib/engine/native-environment.js';
+import { answerApart } from '../../lib/system/answer-apart.js';
 import { loadServedModel } from './load-model.js';
 import type { TrialReply, TrialRequest } from './try-model.js';
-
-if (process.send === undefined) throw new Error('This module runs as a process of a server only.');
-const reply = (message: TrialReply): void => void process.send?.(message);
 
 async function readInput(): Promise<Uint8Array<SharedArrayBuffer>> {
   const chunks: Buffer[] = [];
@@ -19,14 +17,13 @@ async function readInput(): Promise<Uint8Array<SharedArrayBuffer>> {
   return bytes;
 }
 
-process.on('message', async (request: TrialRequest) => {
+answerApart(async (request: TrialRequest): Promise<TrialReply> => {
   try {
     prepareEngines(request);
     await loadServedModel({ ...request, bytes: await readInput() });
-    reply({ kind: 'loaded' });
+    return { kind: 'loaded' };
   } catch (error) {
     const { message, exitCode } = toErrorMessage(error);
-    reply({ kind: 'refused', message, exitCode });
+    return { kind: 'refused', message, exitCode };
   }
 });
-process.on('disconnect', () => process.exit());

@@ -4,6 +4,7 @@ import { route, wantsHtml } from '../../lib/http/answers.js';
 import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import { jsonBytes, modelRows } from '../api/model-rows.js';
 import type { Codecs } from '../codecs/codecs.js';
+import { readParquetApart } from '../codecs/table-apart.js';
 import { isParquet } from '../codecs/table-files.js';
 import type { AskedExamples } from '../codecs/tables.js';
 import type { NamedTensors } from '../codecs/tensor.js';
@@ -111,7 +112,6 @@ async function examplesOfFile(
 ): Promise<AskedExamples> {
   const isJson = /^[\s\uFEFF]*\{/.test(Buffer.from(bytes.subarray(0, 64)).toString('utf8'));
   if (isJson) return codecs.run('readPredictBody', { body: bytes }, bytes.length);
-  // A small Parquet file may stand for a large table.
-  const sizeBytes = isParquet(bytes) ? Number.POSITIVE_INFINITY : bytes.length;
-  return codecs.run('readTableBody', { body: bytes, inputs: inputsOf(card) }, sizeBytes);
+  const given = { body: bytes, inputs: inputsOf(card) };
+  return isParquet(bytes) ? readParquetApart(given) : codecs.run('readTableBody', given, bytes.length);
 }

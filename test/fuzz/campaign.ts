@@ -103,7 +103,7 @@ async function runPiece(
         ({ next } = reply);
         isOver = true;
         suspect = { what: reply.cost.cpuMs > MOST.cpuMs ? 'slow' : 'memory', input: reply.input };
-        state.add({ piece, inputs: next - from, outcomes: {}, seenBytes: 0, most: NOTHING });
+        state.add({ piece, inputs: next - from, outcomes: reply.outcomes, seenBytes: 0, most: NOTHING });
         return true;
       }
       if (reply.kind !== 'ran') return false;
@@ -120,7 +120,9 @@ async function runPiece(
   for (const failure of found) state.fail({ ...failure, input: await reduced(target, failure.input) });
   if (suspect !== undefined) {
     const failure = await tryAlone(target, suspect.input);
-    if (failure !== undefined) state.fail(failure);
+    if (failure === undefined)
+      state.add({ piece, inputs: 0, outcomes: { alone: 1 }, seenBytes: 0, most: NOTHING });
+    else state.fail(failure);
   }
   return { next, isOver };
 }

@@ -40,14 +40,15 @@ export interface Regression {
   readonly input: Uint8Array;
 }
 
-/** All of them. */
-export async function readRegressions(): Promise<readonly Regression[]> {
-  const names = (await readdir(REGRESSIONS)).sort();
+/** All of them that are read within milliseconds, or the others. */
+export async function readRegressions(kind: 'quick' | 'slow'): Promise<readonly Regression[]> {
+  const folder = join(REGRESSIONS, kind);
+  const names = (await readdir(folder)).sort();
   return Promise.all(
     names.map(async (name) => ({
       name,
       target: name.split('-')[0] ?? '',
-      input: await readFile(join(REGRESSIONS, name)),
+      input: await readFile(join(folder, name)),
     })),
   );
 }

@@ -67,11 +67,11 @@ interface Read {
 }
 
 /** Reads an input, which is written down before: whoever finds this process gone looks there. */
-async function readOne(input: Uint8Array): Promise<Read> {
+async function readOne(input: Uint8Array, read = target.read): Promise<Read> {
   const head = Buffer.from(Uint32Array.of(++reads, input.length, index).buffer);
   writevSync(current, [head, input], 0);
   const before = process.cpuUsage();
-  const outcome = await outcomeOf(target, Uint8Array.from(input));
+  const outcome = await outcomeOf({ read }, Uint8Array.from(input));
   const { user, system } = process.cpuUsage(before);
   return {
     outcome,
@@ -99,7 +99,7 @@ async function run({ seed, piece, from, to }: Extract<WorkerRequest, { kind: 'ru
       if (isNewShape(outcome) && keep(input)) say({ kind: 'kept', input });
       if (cost.cpuMs <= MOST_CPU_MS && cost.addedBytes <= MOST_ADDED_BYTES) continue;
       // The rest of the piece is for a fresh process.
-      say({ kind: 'suspect', input, cost, next: first + at + 1 });
+      say({ kind: 'suspect', input, cost, next: first + at + 1, outcomes });
       return;
     }
     const found = coverage.look();
@@ -201,7 +201,7 @@ async function answer(request: WorkerRequest): Promise<void> {
     case 'run':
       return run(request);
     case 'try': {
-      const { outcome, cost } = await readOne(request.input);
+      const { outcome, cost } = await readOne(request.input, target.readApart);
       const failure = outcome.failure === undefined ? {} : { failure: outcome.failure };
       return say({ kind: 'tried', outcome: outcome.kind, ...failure, cost });
     }

@@ -1,11 +1,14 @@
-/** Each kind of failure is told by its name: of hanging, memory and an end of the process, too. */
+/** Each kind of failure is told by its name: of hanging, memory and an end of the process, too; slow inputs that failed once. */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { runCampaign, tryAlone } from './campaign.js';
+import { replayRegressions } from './replay.js';
 import { FLAWED } from './targets/registry.js';
+
+describe('inputs that failed once, and take seconds', () => replayRegressions('slow'));
 
 describe('the kinds of failure', () => {
   it('are told apart', async () => {

@@ -2,32 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runCampaign } from './campaign.js';
-import { readRegressions } from './corpus.js';
-import { startReader } from './reader-process.js';
+import { replayRegressions } from './replay.js';
 import { FLAWED } from './targets/registry.js';
 
-describe('inputs that failed once', async () => {
-  const regressions = await readRegressions();
-  const byTarget = new Map<string, typeof regressions>();
-  for (const each of regressions) byTarget.set(each.target, [...(byTarget.get(each.target) ?? []), each]);
-  for (const [target, all] of byTarget) {
-    it(`end as a value or a typed error: ${target}`, async () => {
-      const reader = await startReader({ target, corpus: [], isGuided: false });
-      try {
-        for (const { name, input } of all) {
-          await reader.ask({ kind: 'try', input }, (reply) => {
-            if (reply.kind !== 'tried') return false;
-            assert.equal(reply.failure, undefined, name);
-            assert.ok(reply.cost.addedBytes < 256 * 2 ** 20, `${name} took ${reply.cost.addedBytes} bytes`);
-            return true;
-          });
-        }
-      } finally {
-        reader.end();
-      }
-    });
-  }
-});
+describe('inputs that failed once', () => replayRegressions('quick'));
 
 describe('a campaign', () => {
   it('finds an error that lies behind several steps by the code that runs there', async () => {

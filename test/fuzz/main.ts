@@ -113,7 +113,7 @@ function tableOf(results: readonly CampaignResult[]): string {
   const rows = results.map(({ target, inputs, outcomes, corpus, failures, most }) => [
     target,
     inputs,
-    outcomes.value ?? 0,
+    shareOfValues(outcomes),
     corpus.length,
     Math.round(most.cpuMs),
     Math.round(most.addedBytes / 2 ** 20),
@@ -123,8 +123,13 @@ function tableOf(results: readonly CampaignResult[]): string {
   return [
     '| target | inputs | taken as a value | kept | slowest (CPU ms) | most memory (MiB) | failures |',
     '|---|---|---|---|---|---|---|',
-    ...[...rows, ['all', sum(1), sum(2), sum(3), '', '', sum(6)]].map((row) => `| ${row.join(' | ')} |`),
+    ...[...rows, ['all', sum(1), '', sum(3), '', '', sum(6)]].map((row) => `| ${row.join(' | ')} |`),
   ].join('\n');
+}
+
+function shareOfValues(outcomes: CampaignResult['outcomes']): string {
+  const all = Object.values(outcomes).reduce((total, count) => total + count, 0);
+  return `${Math.round((100 * (outcomes.value ?? 0)) / Math.max(1, all))} %`;
 }
 
 function wholeNumber(flag: string, text: string): number {

@@ -56,7 +56,13 @@ export type WorkerReply =
     }
   | { readonly kind: 'failure'; readonly failure: Failure }
   /** The process has grown, or an input took long: whoever asks tries it alone. */
-  | { readonly kind: 'suspect'; readonly input: Uint8Array; readonly cost: Cost; readonly next: number }
+  | {
+      readonly kind: 'suspect';
+      readonly input: Uint8Array;
+      readonly cost: Cost;
+      readonly next: number;
+      readonly outcomes: Readonly<Record<string, number>>;
+    }
   | { readonly kind: 'kept'; readonly input: Uint8Array }
   | {
       readonly kind: 'ran';

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { usageOfProcess } from '../../lib/system/process-usage.js';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './messages.js';
 
 /** Why a process is no more, and what it was reading. */
@@ -44,7 +45,7 @@ interface Current {
 
 /** An input may take this much of the processor; waiting may take longer on a busy machine. */
 const HANG_CPU_MS = 4_000;
-const HANG_MS = 60_000;
+const HANG_MS = 120_000;
 /** What the process itself does not get to say, since it is still reading. */
 const MOST_BYTES = 2 * 2 ** 30;
 const LOOK_EVERY_MS = 250;
@@ -139,26 +140,11 @@ function readBytes(file: string): Buffer {
 function watchReader(child: ChildProcess, file: string, stop: (why: string) => void): NodeJS.Timeout {
   let since = { reads: -1, cpuMs: 0, atMs: 0 };
   return setInterval(() => {
-    const { cpuMs, bytes } = usageOf(child.pid ?? 0);
-    if (bytes > MOST_BYTES) return stop('memory');
+    const { cpuMs, residentBytes } = usageOfProcess(child.pid);
+    if (residentBytes > MOST_BYTES) return stop('memory');
     const { reads } = readCurrent(file);
     const atMs = performance.now();
     if (reads !== since.reads) since = { reads, cpuMs, atMs };
     else if (reads > 0 && (cpuMs - since.cpuMs > HANG_CPU_MS || atMs - since.atMs > HANG_MS)) stop('hang');
   }, LOOK_EVERY_MS);
-}
-
-const TICK_MS = 10;
-const PAGE_BYTES = 4_096;
-
-/** Of Linux; elsewhere the clock alone tells of a hang. */
-function usageOf(pid: number): { readonly cpuMs: number; readonly bytes: number } {
-  const stat = readBytes(`/proc/${pid}/stat`).toString('latin1');
-  // Behind the name, which may hold spaces: state is field 3, user and system time 14 and 15, resident pages 24.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const [user = 0, system = 0, pages = 0] = [fields[11], fields[12], fields[21]];
-  return { cpuMs: (user + system) * TICK_MS, bytes: pages * PAGE_BYTES };
 }

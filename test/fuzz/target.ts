@@ -12,6 +12,8 @@ export interface FuzzTarget {
   readonly reshape?: Reshape;
   /** Reads an input as the programs do. @throws what they throw */
   read(bytes: Uint8Array): Promise<void>;
+  /** Reads it where it ends and stops nothing else, where the programs do so: whoever did not survive `read` is judged by this. */
+  readApart?(bytes: Uint8Array): Promise<void>;
   /** Lets go of servers and files. */
   close?(): Promise<void>;
 }
@@ -30,7 +32,7 @@ export interface Outcome {
 }
 
 /** Reads, and judges: a value and a typed error are right. */
-export async function outcomeOf({ read }: FuzzTarget, bytes: Uint8Array): Promise<Outcome> {
+export async function outcomeOf({ read }: Pick<FuzzTarget, 'read'>, bytes: Uint8Array): Promise<Outcome> {
   try {
     await read(bytes);
     return { kind: 'value', shape: 'value' };
@@ -67,6 +69,20 @@ function shapeOf(message: string): string {
     .replace(/[\d.,]*\d/g, '#')
     .replace(/[^\x20-\x7e]+/g, '~')
     .slice(0, MOST_SHAPE);
+}
+
+/** Runs all of some reads, of which one that ends well is enough. @throws {Error} as `readAll` where none is */
+export async function readAny(...reads: readonly (() => unknown)[]): Promise<void> {
+  let taken = false;
+  const counted = reads.map((read) => async () => {
+    await read();
+    taken = true;
+  });
+  try {
+    await readAll(...counted);
+  } catch (error) {
+    if (!taken || !isTyped(error) || maskedBug(error) !== undefined) throw error;
+  }
 }
 
 /** Runs all of some reads; the first typed error is thrown at the end, any other at once. */

@@ -12,7 +12,7 @@ import { loadServedModel } from '../../../server/models/load-model.js';
 import { projectRoot } from '../../sources.js';
 import { changed, type Reshape } from '../mutate.js';
 import { jsonValues, oneOf, wordsOf, zipEntries } from '../reshape.js';
-import { type FuzzTarget, type MakeTarget, readAll } from '../target.js';
+import { type FuzzTarget, type MakeTarget, readAny } from '../target.js';
 import { filesOf } from './fixtures.js';
 
 const WORDS = [
@@ -153,7 +153,7 @@ export const update: MakeTarget = async (directory) => {
     reshape: description,
     async read(bytes) {
       await writeFile(file, bytes);
-      await readAll(
+      await readAny(
         () => readUpdateFacts(file, { maxBytes: 1_000_000 }),
         () =>
           decodeKerasFile(bytes, file, {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { CLUSTER_SETTINGS, clusterSettings } from '../../../k8s/cluster-settings.js';
+import { DataError } from '../../../lib/core/errors.js';
 import { lockHolder, takeLock } from '../../../lib/formats/files/lock-file.js';
 import { readManifest } from '../../../lib/formats/manifest.js';
 import { openNoiseFile } from '../../../lib/formats/noise-file.js';
@@ -145,7 +146,8 @@ export const records: MakeTarget = async (directory) => {
       const end = text.indexOf('\n');
       const name = text.toString('latin1', 0, Math.max(0, end));
       const reader = Object.hasOwn(READERS, name) ? READERS[name] : undefined;
-      if (reader === undefined) return;
+      if (reader === undefined)
+        throw new DataError({ file: 'input', expected: 'the name of a record', found: 'none' });
       const file = join(directory, name);
       await writeFile(file, text.subarray(end + 1));
       try {

@@ -20,9 +20,9 @@ export const TARGETS: Readonly<Record<string, NamedTarget>> = {
   parquet: { share: 1, load: async () => (await import('./tables.js')).parquet },
   image: { share: 0.5, load: async () => (await import('./pictures.js')).image },
   records: { share: 1, load: async () => (await import('./records.js')).records },
-  http: { share: 1, load: async () => (await import('./requests.js')).http },
-  upload: { share: 0.5, load: async () => (await import('./requests.js')).upload },
-  grpc: { share: 1, load: async () => (await import('./requests.js')).grpc },
+  http: { share: 1, load: async () => (await import('./http.js')).http },
+  upload: { share: 0.5, load: async () => (await import('./uploads.js')).upload },
+  grpc: { share: 1, load: async () => (await import('./grpc.js')).grpc },
 };
 
 /** Targets that err: what is found in them is tested. */

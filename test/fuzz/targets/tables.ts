@@ -1,12 +1,17 @@
 /** Tables: CSV and Parquet, as data of a run and as examples that a server is asked about. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DataError } from '../../../lib/core/errors.js';
 import { openSource } from '../../../lib/formats/data/dataset-source.js';
 import { findData } from '../../../lib/formats/sources/registry.js';
+import { damageOf, readParquetColumns } from '../../../lib/formats/sources/table/parquet-columns.js';
+import { readParquetApart } from '../../../server/codecs/table-apart.js';
+import { isParquet } from '../../../server/codecs/table-files.js';
 import { readTableBody } from '../../../server/codecs/tables.js';
 import { partitionSettings } from '../../settings.js';
+import { parquetValues } from '../parquet-frame.js';
 import { wordsOf } from '../reshape.js';
-import { type FuzzTarget, type MakeTarget, readAll } from '../target.js';
+import { type MakeTarget, readAll } from '../target.js';
 import { filesOf } from './fixtures.js';
 
 const IID = partitionSettings('iid');
@@ -17,18 +22,13 @@ const INPUTS = [
   { name: 'soil', shape: [1], columns: [{ name: 'soil' }], categories: ['clay', 'loam'], takesUnknown: true },
 ];
 
-async function tables(directory: string, name: string): Promise<Pick<FuzzTarget, 'read'>> {
-  const file = join(directory, name);
-  return {
-    async read(bytes) {
-      await writeFile(file, bytes);
-      await readAll(
-        async () => (await openSource(file, IID)).load(),
-        async () => (await findData(file))?.survey?.({}, {}),
-        () => readTableBody({ body: bytes, inputs: INPUTS }),
-      );
-    },
-  };
+/** A file as data, and as examples. */
+function readings(file: string, bytes: Uint8Array) {
+  return [
+    async () => (await openSource(file, IID)).load(),
+    async () => (await findData(file))?.survey?.({}, {}),
+    () => (isParquet(bytes) ? readParquetApart : readTableBody)({ body: bytes, inputs: INPUTS }),
+  ] as const;
 }
 
 const TEXTS = [
@@ -74,21 +74,49 @@ export const csv: MakeTarget = async (directory) => ({
       '\xef\xbb\xbf',
     ),
   ],
-  ...(await tables(directory, 'input.csv')),
+  async read(bytes) {
+    const file = join(directory, 'input.csv');
+    await writeFile(file, bytes);
+    await readAll(...readings(file, bytes));
+  },
 });
 
-/** Columns in pages, compressed or not. */
-export const parquet: MakeTarget = async (directory) => ({
-  seeds: await filesOf('lib/formats/fixtures/parquet', /\.parquet$/),
-  words: wordsOf(
-    'PAR1',
-    'PARE',
-    '\x15\x00',
-    '\x15\x02',
-    '\x19\x4c',
-    '\x15\xfe\xff\xff\xff\x0f',
-    'schema',
-    '\x28\xb5\x2f\xfd',
-  ),
-  ...(await tables(directory, 'input.parquet')),
-});
+/** Columns in pages, compressed or not. Code that is to be seen runs here, though the programs have it run elsewhere. */
+export const parquet: MakeTarget = async (directory) => {
+  const file = join(directory, 'input.parquet');
+  const readApart = async (bytes: Uint8Array) => {
+    await writeFile(file, bytes);
+    const [load, , serve] = readings(file, bytes);
+    await readAll(load, serve);
+  };
+  return {
+    seeds: await filesOf('test/fuzz/seeds', /\.parquet$/),
+    reshape: parquetValues,
+    words: wordsOf(
+      'PAR1',
+      'PARE',
+      '\x15\x00',
+      '\x15\x02',
+      '\x19\x4c',
+      '\x15\xfe\xff\xff\xff\x0f',
+      'schema',
+      '\x28\xb5\x2f\xfd',
+    ),
+    async read(bytes) {
+      await readHere(bytes);
+      await writeFile(file, bytes);
+      await readAll(...readings(file, bytes));
+    },
+    readApart,
+  };
+};
+
+async function readHere(body: Uint8Array): Promise<void> {
+  try {
+    const { names } = await readParquetColumns({ file: body, columns: [] });
+    await readParquetColumns({ file: body, columns: names });
+  } catch (cause) {
+    throw new DataError({ file: 'input', expected: 'a Parquet file', found: damageOf(cause) });
+  }
+  await readTableBody({ body, inputs: INPUTS });
+}

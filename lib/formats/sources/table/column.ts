@@ -127,7 +127,10 @@ export class Column {
         this.type = 'number';
         this.#addNumber(Number(value));
       }
-    } else if (value instanceof Date) this.addText(isoOf(value), at);
+    } else if (value instanceof Date)
+      Number.isNaN(value.getTime())
+        ? this.#addMisfit('a time that there is not', at)
+        : this.addText(isoOf(value), at);
     else if (typeof value === 'boolean') this.addText(`${value}`, at);
     else if (typeof value !== 'string') this.#addMisfit('a value that is neither number, text nor time', at);
     else if (this.#need.as === 'time') this.#addTime(value, at);

@@ -1,0 +1,69 @@
+/** Forms with pictures, fields and tables. */
+import { wordsOf } from '../reshape.js';
+import type { MakeTarget } from '../target.js';
+import { PICTURE_WORDS, pictureSeeds } from './pictures.js';
+import { INSTANCE, OF_A_TABLE, OF_PICTURES, requestOf, serving } from './serving.js';
+
+const BOUNDARY = '--boundary';
+const part = (name: string, content: Uint8Array | string, facts = '') =>
+  Buffer.concat([
+    Buffer.from(`${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${facts}\r\n\r\n`),
+    Buffer.from(content as Uint8Array),
+    Buffer.from('\r\n'),
+  ]);
+const form = (path: string, ...parts: readonly Uint8Array[]) =>
+  requestOf(
+    `POST ${path}`,
+    [`Content-Type: multipart/form-data; boundary=${BOUNDARY.slice(2)}`, 'Accept: application/json'],
+    Buffer.concat([...parts, Buffer.from(`${BOUNDARY}--\r\n`)]),
+  );
+const FILE = '; filename="x.png"\r\nContent-Type: image/png';
+
+/** Forms: pictures, fields, tables. */
+export const upload: MakeTarget = async () => {
+  const pictures = await pictureSeeds();
+  const [table, picture] = await Promise.all([serving(OF_A_TABLE), serving(OF_PICTURES)]);
+  return {
+    seeds: [
+      ...pictures.slice(0, 7).map((bytes) => form('/upload', part('file', bytes, FILE))),
+      form('/upload?explain', part('file', pictures[0] as Uint8Array, FILE)),
+      form('/predict', part('input.size', '1'), part('input.size', '2'), part('input.soil', 'clay')),
+      form(
+        '/predict',
+        part('file', 'width,height,soil,id\n1,2,clay,7\n3,,loam,8\n', FILE),
+        part('format', 'csv'),
+      ),
+      form('/predict', part('file', JSON.stringify({ instances: [INSTANCE] }), FILE)),
+    ],
+    words: [
+      ...PICTURE_WORDS,
+      ...wordsOf(
+        BOUNDARY,
+        '\r\n',
+        '\r\n\r\n',
+        'Content-Disposition: form-data; name="',
+        '; filename="',
+        "; filename*=UTF-8''%ff",
+      ),
+      ...wordsOf(
+        'Content-Transfer-Encoding: base64\r\n',
+        'input.',
+        'input.size',
+        '[]',
+        '__proto__',
+        'charset=utf-7',
+        '--',
+      ),
+    ],
+    async read(bytes) {
+      // Each page has a model of its own kind.
+      await (/^POST \/upload/.test(Buffer.from(bytes.subarray(0, 12)).toString('latin1'))
+        ? picture
+        : table
+      ).read(bytes);
+    },
+    async close() {
+      await Promise.all([table.close?.(), picture.close?.()]);
+    },
+  };
+};
