@@ -40,7 +40,23 @@ describe('build-images.sh', () => {
     // Without this format an image has no HEALTHCHECK.
     assert.match(command, /^buildah build --format docker .*--build-arg NODE_IMAGE=node:24-slim /);
     assert.match(command, /--target trainer-gpu --tag example\.com\/me\/trainer-gpu:2\.0 \. ?$/);
-    assert.equal(push?.trim(), 'buildah push example.com/me/trainer-gpu:2.0');
+    assert.match(push ?? '', /^buildah push --digestfile \S+ example\.com\/me\/trainer-gpu:2\.0 ?$/);
+  });
+
+  it('signs what it has pushed by its digest, with its bill of materials, and leaves no record in public', async () => {
+    const args = ['--dry-run', '--builder', 'docker', '--push', '--sign', 'awskms:///alias/ours', 'trainer'];
+    const { stdout } = await build(...args);
+    const [, push, ...signing] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim());
+    const image = `fedbatch/trainer:${version}`;
+    assert.equal(push, `docker push ${image}`);
+    const common = '--yes --key awskms:///alias/ours --tlog-upload=false';
+    const signed = 'fedbatch/trainer@sha256:DIGEST';
+    assert.equal(signing[0], `cosign sign ${common} ${signed}`);
+    assert.match(signing[1] ?? '', /^cosign attest .* --type cyclonedx --predicate \S+\/trainer\.cdx\.json /);
+    assert.ok(signing[1]?.includes(common) && signing[1].endsWith(signed));
   });
 
   it('ends with exit code 2 and a sentence on wrong usage, and explains itself', async () => {
@@ -48,6 +64,8 @@ describe('build-images.sh', () => {
       [['nobody'], /there is no image nobody/],
       [['--bogus'], /unknown option --bogus/],
       [['--tag'], /--tag needs a value/],
+      [['--dry-run', '--sign', SCRIPT], /--sign needs --push: signatures lie beside the image/],
+      [['--dry-run', '--push', '--sign', 'no.key'], /expected the file of a private key, found no no\.key/],
       [['--dry-run', '--builder', 'make'], /expected docker, podman or buildah, found make/],
     ] as const) {
       const { exitCode, stderr } = await build(...args);
