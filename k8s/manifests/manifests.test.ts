@@ -158,6 +158,12 @@ describe('what is planted in the trainer', () => {
       '- name: volumes\n              mountPath',
       /no volume volumes/,
     ],
+    [
+      'a token for the API server',
+      'automountServiceAccountToken: false',
+      'serviceAccountName: default',
+      /a token of a service account/,
+    ],
     ['root', 'runAsNonRoot: true', 'runAsNonRoot: false', /not as restricted/],
     ['a capability', 'drop: [ALL]', 'drop: [NET_RAW]', /not as restricted/],
     [

@@ -147,7 +147,12 @@ function wrongPod(spec: V1PodSpec): readonly string[] {
   const containers = [...spec.containers, ...(spec.initContainers ?? [])];
   const names = [...containers.map(({ name }) => name), ...(spec.volumes ?? []).map(({ name }) => name)];
   const volumes = new Set((spec.volumes ?? []).map(({ name }) => name));
+  // The one pod that speaks to the API server.
+  const mayAsk = spec.serviceAccountName === 'fedbatch-pipeline';
   return [
+    ...(spec.automountServiceAccountToken === mayAsk
+      ? []
+      : [mayAsk ? 'no token of its service account' : 'a token of a service account']),
     ...names.filter((name) => !LABEL.test(name)).map((name) => `the name ${name}`),
     ...(new Set(containers.map(({ name }) => name)).size === containers.length
       ? []

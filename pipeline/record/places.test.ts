@@ -12,7 +12,7 @@ import { writeRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { sampleRecords } from '../../test/sample-records.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { clearPlaces, gatherUpdates, layPlaces, removePlaces } from './places.js';
+import { clearPlaces, gatherUpdates, layPlaces } from './places.js';
 
 const filesIn = (directory: string): readonly string[] =>
   readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -80,7 +80,7 @@ test('the place of a client holds its own of the data, of the models and of its 
     assert.deepEqual(seen, [...kept, 'rounds/0003/global.h5', 'rounds/0003/server-state.h5']);
   }
   assert.equal(await layPlaces(paths, 4), 0, 'the run has no such round');
-  await removePlaces(paths);
+  await clearPlaces(paths, [paths.round(3)]);
   assert.ok(!readdirSync(paths.data).includes('places'));
 });
 

@@ -1,5 +1,5 @@
 /** What the pods of a round's clients see, each its own alone: laid out before the round, gathered after it. */
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { selectClients } from '../../lib/federation/participation.js';
 import { makeDirectory, placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
@@ -87,18 +87,20 @@ export async function gatherUpdates(
   });
 }
 
-/** Removes what clients left of their own in rounds that are to be gone, with all places. */
+/** Removes all places, and what clients left of their own in rounds that are to be gone. */
 export async function clearPlaces(paths: VolumePaths, rounds: readonly RoundPaths[]): Promise<void> {
   await removePlaces(paths);
   for (const { updates } of rounds) {
     const names = await readdir(updates).catch(() => []);
     for (const name of names.filter((each) => /^\d+$/.test(each)))
       await rm(join(updates, name), { recursive: true, force: true });
+    // Where others have left something, it stays.
+    await rmdir(updates).catch(() => undefined);
   }
 }
 
 /** Removes all places, but for those of a round that goes on. */
-export async function removePlaces(paths: VolumePaths, but?: number): Promise<void> {
+async function removePlaces(paths: VolumePaths, but?: number): Promise<void> {
   const stays = but === undefined ? undefined : basename(join(paths.round(but).place(0), '..'));
   for (const name of await readdir(paths.places).catch(() => []))
     if (name !== stays) await rm(join(paths.places, name), { recursive: true, force: true });

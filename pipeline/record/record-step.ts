@@ -25,7 +25,7 @@ import {
 } from './facts.js';
 import { openMetrics, recordFailure } from './metrics.js';
 import { finishedRounds, openForRecords } from './open.js';
-import { layPlaces, removePlaces } from './places.js';
+import { clearPlaces, layPlaces } from './places.js';
 import { ledgerOf, type Recording, recordTested, recordTrained } from './rounds.js';
 
 /** What to record, and where. */
@@ -132,7 +132,8 @@ async function recordEnd(
     ledger,
     test: async () => undefined,
   });
-  await removePlaces(paths);
+  // Of a run that has stopped early its next round was laid out.
+  await clearPlaces(paths, [paths.round(last.round + 1)]);
   await metrics.append({ event: 'end', ...result });
   if (failure !== undefined) await recordFailure(run, failure);
   await reportStage(run);
