@@ -20,7 +20,7 @@ function hostCli({ reporter, signal }: ProgramContext): Command {
       const entry = COMMANDS.find(({ name }) => name === request.stage);
       if (entry === undefined) throw new Error(`no command ${request.stage}`);
       const build = await entry.load();
-      const context = { reporter, signal, startedAtMs: performance.now() };
+      const context = { reporter, signal, startedAtMs: performance.now(), stays: true };
       const exitCode = await runArguments(build, request.arguments, context);
       if (exitCode !== ExitCode.ok) {
         process.exitCode = exitCode;

@@ -89,10 +89,11 @@ test('a process that is killed takes one stage along, or none where it had nothi
   await hosts.close();
 });
 
-test('a signal ends the stage that works, and its process', async (t) => {
+test('a signal ends the stage that works, also in a thread that has trained before, and its process', async (t) => {
   const directory = await temporaryDirectory(t);
   await writeTinyDataset(directory, 40);
   const hosts = stageHosts({ root: directory });
+  await hosts.run(training(directory, 2), context());
   const stop = new AbortController();
   const endless = hosts.run(training(directory, 0, 100_000), context(stop.signal));
   await waitFor(() => trainingFor(directory).length === 1);

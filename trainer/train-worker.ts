@@ -1,5 +1,5 @@
 /** The trainer's worker thread, in which training steps may block, and what passes between it and the main thread: plain data. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type ErrorMessage, InterruptedError, toErrorMessage } from '../lib/core/errors.js';
 import { parameterCount, type Weights, weightBuffers } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
@@ -47,6 +47,7 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
 
 /** What the worker trains on, read by the main thread; the images and labels are in shared memory. */
 interface TrainStart {
+  readonly request: TrainRequest;
   readonly model: Model;
   readonly optimizer: OptimizerSettings;
   readonly loss: Losses;
@@ -69,7 +70,7 @@ export interface WorkerOutcome {
   readonly epochs?: readonly EpochRecord[] | undefined;
 }
 
-/** What the worker is told: once what to train on, and at any time to stop. */
+/** What the worker is told: what to train on, one training after the other, and at any time to stop, after which it ends. */
 export type TrainerMessage = TrainStart | 'stop';
 
 /** What the worker says. */
@@ -95,15 +96,19 @@ const send = (message: TrainWorkerMessage) =>
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();
-const start = new Promise<TrainStart>((resolve) => {
-  port.on('message', (message: TrainerMessage) => {
-    if (message === 'stop') stop.abort(new InterruptedError());
-    else resolve(message);
-  });
+port.on('message', (message: TrainerMessage) => {
+  if (message === 'stop') {
+    stop.abort(new InterruptedError());
+    return;
+  }
+  train(message).then(
+    (outcome) => send({ kind: 'done', outcome }),
+    (error: unknown) => send({ kind: 'failed', error: toErrorMessage(error) }),
+  );
 });
 
-async function train(request: TrainRequest): Promise<WorkerOutcome> {
-  const { model, examples, optimizer, loss: lossSettings, correction, heldOut } = await start;
+async function train(start: TrainStart): Promise<WorkerOutcome> {
+  const { request, model, examples, optimizer, loss: lossSettings, correction, heldOut } = start;
   const { description } = model;
   const { engine, why } = await chooseEngine(request.engine, { description, signal: stop.signal });
   const seed = trainingSeed(request);
@@ -144,8 +149,3 @@ async function train(request: TrainRequest): Promise<WorkerOutcome> {
     epochs: epochRecords(history),
   };
 }
-
-train(workerData as TrainRequest).then(
-  (outcome) => send({ kind: 'done', outcome }),
-  (error: unknown) => send({ kind: 'failed', error: toErrorMessage(error) }),
-);

@@ -65,13 +65,47 @@ export async function trainClient(
   };
 }
 
+/** Threads that have trained well and wait for the next training: each has loaded what it takes, which is 0.2 s of work. */
+const idle: Worker[] = [];
+
+/** An idle thread still holds what it was given: one that was given more ends. */
+const MAX_KEPT_BYTES = 32 * 2 ** 20;
+
+/** A thread that trains, one client at a time. */
+function takeThread(): Worker {
+  const worker = idle.pop() ?? new Worker(new URL('./train-worker.js', import.meta.url));
+  worker.removeAllListeners();
+  worker.ref();
+  return worker;
+}
+
+/** Lets a thread wait, which keeps no process and harms none. */
+function keepThread(worker: Worker): void {
+  idle.push(worker);
+  worker.on('error', () => undefined);
+  worker.on('exit', () => idle.splice(idle.indexOf(worker), 1));
+  worker.unref();
+}
+
+/** Whether a thread may train again: native libraries but the processor's ONNX Runtime want a fresh one. */
+function isReusable({ examples, heldOut }: StartingPoint, { engine, weights }: WorkerOutcome): boolean {
+  if (!engine.startsWith('onnx/cpu')) return false;
+  const arrays = [examples, ...(heldOut === undefined ? [] : [heldOut.examples])].flatMap((each) => [
+    ...each.inputs,
+    ...each.targets,
+  ]);
+  const sizes = [...arrays, ...weights].map(({ values }) => values.byteLength);
+  return sizes.reduce((sum, each) => sum + each, 0) <= MAX_KEPT_BYTES;
+}
+
 /** Reads what the training starts from while its thread loads, and trains. */
 async function runWorker(
   request: TrainRequest,
   context: TrainContext,
 ): Promise<readonly [StartingPoint, WorkerOutcome]> {
   prepareEngines(request);
-  const worker = new Worker(new URL('./train-worker.js', import.meta.url), { workerData: request });
+  const worker = takeThread();
+  let isKept = false;
   const tell = (message: TrainerMessage, handedOver: readonly ArrayBuffer[] = []) =>
     worker.postMessage(message, handedOver);
   const stop = () => tell('stop');
@@ -87,13 +121,18 @@ async function runWorker(
       // A strategy that asks more of clients goes on from the global weights when training has ended.
       const handedOver = remembering === undefined ? weightBuffers(model.weights) : [];
       const correction = remembering?.correction;
-      tell({ model, examples, optimizer, loss: lossesOf(task), correction, heldOut }, handedOver);
+      const work = { request, model, examples, optimizer, loss: lossesOf(task), correction, heldOut };
+      tell(work, handedOver);
       return start;
     };
-    return await Promise.all([read(), outcomeOf(worker, request, context)]);
+    const [start, outcome] = await Promise.all([read(), outcomeOf(worker, request, context)]);
+    isKept = context.stays === true && isReusable(start, outcome);
+    return [start, outcome];
   } finally {
     context.signal.removeEventListener('abort', stop);
-    await worker.terminate();
+    worker.removeAllListeners();
+    if (isKept && !context.signal.aborted) keepThread(worker);
+    else await worker.terminate();
   }
 }
 

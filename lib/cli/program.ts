@@ -17,6 +17,8 @@ export interface ProgramContext {
   readonly signal: AbortSignal;
   /** When it began, by the clock of the process; by default with the process. */
   readonly startedAtMs?: number;
+  /** Whether the process stays when the program has ended, and may run it again. */
+  readonly stays?: boolean;
 }
 
 /** Builds a commander command whose action does the work with `context`. */

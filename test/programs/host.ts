@@ -64,7 +64,7 @@ async function runKept(build: CommandBuilder, args: readonly string[]) {
   // A program lets go of the channel, so as to end; this one waits for what comes through it.
   const waiting = setInterval(() => undefined, 60_000);
   try {
-    await runProgram(build, args);
+    await runProgram((context) => build({ ...context, stays: true }), args);
     return { exitCode: Number(process.exitCode ?? 0), ...kept };
   } finally {
     for (const name of ['stdout', 'stderr'] as const) process[name].removeAllListeners('error');
@@ -95,7 +95,7 @@ const runStageHere: StageRunner = async (task, context) => {
   const lines: string[] = [];
   const command = await builderOf(task.stage === 'each' ? 'as-client' : task.stage);
   const exitCode = await outputs.run(output, () =>
-    runArguments(command, task.arguments, { reporter: jsonLines(lines), signal }),
+    runArguments(command, task.arguments, { reporter: jsonLines(lines), signal, stays: true }),
   );
   if (signal.aborted) throw new InterruptedError();
   const stderr = [...output.stderr.split('\n').filter((line) => line !== ''), ...lines];
