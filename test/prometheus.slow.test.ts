@@ -259,8 +259,11 @@ async function until<T>(ask: () => Promise<T>, isRight: (answer: T) => boolean, 
   }
 }
 
-const SETTINGS = ['--model', 'mlp', '--batch', '20', '--threads', '1', '--clients', '3', '--rounds', '3'];
-const runArguments = (volume: string) => ['run', '--volume', volume, '--json', '--data', data, ...SETTINGS];
+const SETTINGS = ['--model', 'mlp', '--batch', '20', '--threads', '1', '--clients', '3'];
+const runArguments = (volume: string, rounds: number) => [
+  ...['run', '--volume', volume, '--json', '--data', data, '--rounds', `${rounds}`],
+  ...SETTINGS,
+];
 
 describe('Prometheus', { skip: lacking('prometheus') }, () => {
   it("asks a run while it goes, and answers with the run's last metric", async (t) => {
@@ -270,12 +273,14 @@ describe('Prometheus', { skip: lacking('prometheus') }, () => {
       { job_name: 'fedbatch-run', static_configs: [{ targets }] },
     ]);
     const volume = join(directory, 'asked');
+    // Some seconds, of which a scrape that comes every 300 ms sees several.
+    const rounds = 12;
     /** What it answered when all was done, and the run had not ended. */
     let answered: number | undefined;
     const accuracy = 'fedbatch_run_metric{metric="accuracy"}';
     const gateway = await startGateway(async ({ text }) => {
       if (!text.includes('state="finished"} 1')) return;
-      const { evaluation } = await roundOf(volume, 3);
+      const { evaluation } = await roundOf(volume, rounds);
       answered = await until(
         () => prometheus.value(accuracy),
         (value) => value === evaluation?.accuracy,
@@ -283,13 +288,13 @@ describe('Prometheus', { skip: lacking('prometheus') }, () => {
       );
     });
     const watched = ['--metrics-port', `${port}`, '--pushgateway', gateway.url];
-    const { exitCode, stderr } = await runProgramFile('cli', [...runArguments(volume), ...watched]);
+    const { exitCode, stderr } = await runProgramFile('cli', [...runArguments(volume, rounds), ...watched]);
     await gateway.close();
     assert.equal(exitCode, 0, stderr);
     const { id } = await readRunRecord(volumePaths(volume).run);
-    assert.equal(answered, (await roundOf(volume, 3)).evaluation?.accuracy);
+    assert.equal(answered, (await roundOf(volume, rounds)).evaluation?.accuracy);
     const past = (query: string) => prometheus.value(`max_over_time(${query}[10m])`);
-    assert.equal(await past(`fedbatch_run_round{run="${id}",job="fedbatch-run"}`), 3);
+    assert.equal(await past(`fedbatch_run_round{run="${id}",job="fedbatch-run"}`), rounds);
     assert.equal(await past('fedbatch_run_state{state="running"}'), 1, 'it was asked while it ran');
     const rules = await until(prometheus.rules, (found) => found.every(({ health }) => health === 'ok'));
     assert.deepEqual([...new Set(rules.map(({ health }) => health))], ['ok']);
@@ -313,7 +318,7 @@ describe('Prometheus', { skip: lacking('prometheus') }, () => {
     ]);
     const volume = join(directory, 'pushed');
     const env = { FEDBATCH_PUSHGATEWAY: url };
-    const run = await execa(process.execPath, [programPath('cli'), ...runArguments(volume)], { env });
+    const run = await execa(process.execPath, [programPath('cli'), ...runArguments(volume, 3)], { env });
     assert.doesNotMatch(run.stderr, /Pushgateway/);
     const { id } = await readRunRecord(volumePaths(volume).run);
     const { evaluation } = await roundOf(volume, 3);
