@@ -17,6 +17,7 @@ if (process.send !== undefined) {
         process.kill(process.pid, 'SIGTRAP');
         break;
       case 'is busy':
+        await tell(process.pid);
         for (;;);
       case 'grows':
         for (;;) kept.push(Buffer.alloc(ROOM_BYTES, 1));

@@ -1,5 +1,9 @@
 /** The other side of apart.ts: what a process that works for another does with what it is asked. */
+import { Worker } from 'node:worker_threads';
 import type { ApartReply, ApartRequest } from './apart.js';
+
+/** How often a process looks for its parent. */
+const LOOK_EVERY_MS = 1000;
 
 /**
  * Answers the requests of the process that started this one, and ends with it. What `answer` throws is told as a bug:
@@ -24,5 +28,10 @@ export function answerApart<Request, Part = never>(
   // A terminal interrupts all processes: those that wait for an answer get it, and this one ends with its parent.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit());
+  // A thread of its own does so where the work never comes back to its event loop, and the parent was killed.
+  new Worker(
+    `setInterval(() => process.ppid !== ${process.ppid} && process.kill(process.pid, 'SIGKILL'), ${LOOK_EVERY_MS})`,
+    { eval: true },
+  ).unref();
   void send({ isReady: true });
 }

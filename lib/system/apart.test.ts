@@ -1,6 +1,8 @@
 /** Work in a process of its own: its parts in their order, and every way in which it fails without anything else. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FailingRequest } from '../../test/failing-worker.js';
 import { type ApartOptions, createApart } from './apart.js';
 
@@ -42,5 +44,26 @@ describe('work in a process of its own', () => {
     });
     await assert.rejects(unwanted, { name: 'RangeError', message: 'not wanted' });
     assert.equal(await apart.ask('parts', () => undefined), 'parts');
+  });
+
+  it('ends in the midst of its work where the process that it works for was killed', {
+    timeout: 60_000,
+  }, async () => {
+    const parent = [
+      `import { createApart } from '${new URL('./apart.js', import.meta.url)}';`,
+      `const apart = createApart({ module: new URL('${module}'), deadlineMs: 60_000, atOnce: 1 });`,
+      "await apart.ask('is busy', (pid) => console.log(pid));",
+    ];
+    const killed = spawn(process.execPath, ['--input-type=module', '-e', parent.join('\n')]);
+    const pid = Number(await new Promise((resolve) => killed.stdout.once('data', resolve)));
+    killed.kill('SIGKILL');
+    const isThere = () => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    };
+    while (isThere()) await sleep(50);
   });
 });
