@@ -170,20 +170,12 @@ function kfpWaves({ root, components, deploymentSpec }: KfpPipeline): readonly W
       if (component.dag !== undefined) return runDag(component.dag, row);
       const executor = deploymentSpec.executors[component.executorLabel ?? ''];
       assert.ok(executor !== undefined, `no executor ${component.executorLabel}`);
-      return [[started(executor.container, (text) => concatenate(text, row))]];
+      const fill = (text: string) =>
+        text.replaceAll(/\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}/g, (_all, name: string) => `${row[name]}`);
+      return [[started(executor.container, fill)]];
     });
   };
   return runDag(root.dag, {});
-}
-
-function concatenate(text: string, row: Readonly<Record<string, unknown>>): string {
-  const whole = text.startsWith('{"Concat"')
-    ? (JSON.parse(text) as { Concat: string[] }).Concat.join('')
-    : text;
-  return whole.replaceAll(
-    /\{\{\$\.inputs\.parameters\['(\w+)'\]\}\}/g,
-    (_all, name: string) => `${row[name]}`,
-  );
 }
 
 interface JobSpec {
