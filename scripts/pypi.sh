@@ -24,6 +24,11 @@ environment() {
   echo "$home"
 }
 
+# The packages of the targets of workflows; the SDK of Kubeflow Pipelines with what its runner for containers needs.
+workflow_packages() {
+  environment workflows kfp==2.17.0 kfp-kubernetes==2.17.0 docker==7.2.0 hera==7.1.0 kubeflow-trainer-api==2.3.0
+}
+
 # Says why a tier does not run.
 skip() {
   echo "skipped: $tier: $*" >&2

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images and runs the whole job in containers, hardened and as the manifests' own pods, without a registry
-# and without a cluster: podman, buildah and a base image that debootstrap makes. Needs root.
+# and without a cluster: podman, buildah and a base image that debootstrap makes. Needs root. Then the
+# pipeline for Kubeflow in the same images, by the runner of its SDK, where PyPI is.
 #
 #   FEDBATCH_NODE_IMAGE=node:22-bookworm-slim   take this image of Node instead of making one
 #   FEDBATCH_CONTAINERS=DIR                     keep images and layers in DIR for the next time
@@ -89,3 +90,8 @@ if grep -q '^skipped: .*containers\.slow' "$work/test.log"; then
   echo 'The images were built, and their test did not run.' >&2
   exit 1
 fi
+
+step "The Kubeflow pipeline, by the SDK's own runner for containers"
+packages=$(tier='the Kubeflow pipeline in containers' && source scripts/pypi.sh && workflow_packages) || exit 0
+FEDBATCH_IMAGES=localhost/fedbatch/ FEDBATCH_IMAGES_TAG=test FEDBATCH_KFP_PYTHON=$packages/bin/python \
+  node scripts/run-tests.mjs --slow kfp-run.slow

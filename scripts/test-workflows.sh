@@ -10,8 +10,7 @@ tier="the targets' own packages"
 source scripts/pypi.sh
 
 if [ -z "${FEDBATCH_WORKFLOWS_PYTHON:-}" ]; then
-  home=$(environment workflows \
-    kfp==2.17.0 kfp-kubernetes==2.17.0 hera==7.1.0 kubeflow-trainer-api==2.3.0) || exit 0
+  home=$(workflow_packages) || exit 0
   FEDBATCH_WORKFLOWS_PYTHON=$home/bin/python
 fi
 export FEDBATCH_WORKFLOWS_PYTHON
