@@ -132,8 +132,9 @@ async function recordEnd(
     ledger,
     test: async () => undefined,
   });
-  // Of a run that has stopped early its next round was laid out.
-  await clearPlaces(paths, [paths.round(last.round + 1)]);
+  // The next round of a run that has stopped early was laid out, and one that was taken up again may have been once more.
+  const rounds = Array.from({ length: last.round + 1 }, (_, at) => paths.round(at + 1));
+  await clearPlaces(paths, rounds);
   await metrics.append({ event: 'end', ...result });
   if (failure !== undefined) await recordFailure(run, failure);
   await reportStage(run);
