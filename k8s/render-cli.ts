@@ -4,7 +4,12 @@ import { Command, Option } from 'commander';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { UsageError } from '../lib/core/errors.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { type AskedSettings, type GivenSettings, valuesWithDefaults } from '../lib/settings/complete.js';
+import {
+  type AskedSettings,
+  askedSettings,
+  type GivenSettings,
+  valuesWithDefaults,
+} from '../lib/settings/complete.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, parseOption } from '../lib/settings/options.js';
 import { WATCHING } from '../lib/settings/parts/watching.js';
@@ -18,13 +23,21 @@ import {
   type WorkflowFile,
   type WorkflowName,
 } from '../workflows/render-workflow.js';
-import { CLUSTER_SETTINGS, clusterSettings, trainerThreads, watchedValues } from './cluster-settings.js';
+import type { WorkflowOptions } from '../workflows/workflow-job.js';
+import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from './cluster-settings.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
-import { render, templateNamed } from './manifests/render.js';
-import { addTemplateOptions, type TemplateFlags, templateValuesOf } from './manifests/template-options.js';
-import { TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
+import { foreignPlaceholders, refuseUnhonoured } from './manifests/refusals.js';
+import { render, templateNamed, templatesOfAJob } from './manifests/render.js';
+import {
+  addTemplateOptions,
+  askedPlaceholders,
+  type TemplateFlags,
+  templateValuesOf,
+} from './manifests/template-options.js';
+import { fileOf, TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
 
-interface RenderFlags extends TemplateFlags {
+/** What its options parse to. */
+export interface RenderFlags extends TemplateFlags {
   readonly target?: WorkflowName;
   readonly nfsClusterIp?: string;
   readonly out?: string;
@@ -75,33 +88,62 @@ export function renderCli({ reporter }: ProgramContext): Command {
     .option('--json', 'as JSON instead of YAML')
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], flags: RenderFlags) => {
-      const { namespace, queue, out: output, json = false } = flags;
-      const asked = await askedByFlagsAndFile(command, RENDER_SETTINGS);
-      const target = flags.target ?? engineAsTarget(asked);
-      if (target === undefined) {
-        refuseOtherSettings(asked);
-        const values = templateValuesOf(flags, {
-          ...placeholderValues(asked.given),
-          NFS_CLUSTER_IP: flags.nfsClusterIp,
-        });
-        const rendered = render({ templates: names.map(templateNamed), values, namespace, queue });
-        return await deliver(rendered, { reporter, output, json, kustomization: true });
-      }
-      if (names.length > 0)
-        throw new UsageError('--target makes the whole job: it takes no names of templates.');
-      if (flags.target === undefined) reporter.warn(`--engine ${target} is now --target ${target}.`);
-      refuseTolerance(target, asked);
-      const values = { ...watchedValues(asked.given), ...templateValuesOf(flags) };
-      const { 'engine.name': engine, ...others } = { ...asked.given, ...givenByPlaceholders(values) };
-      const given = engineAsTarget(asked) === undefined ? { ...others, 'engine.name': engine } : others;
-      const { quorum } = toleranceAsked(asked);
-      const settings = clusterSettings({ ...asked, given });
-      const files = renderWorkflow(target, {
-        ...{ settings, values, namespace, queue, quorum, threads: trainerThreads(values) },
-        named: asked.named,
-      });
-      await deliver(files, { reporter, output, json });
+      const rendered = await filesAsked(command, names, reporter);
+      await deliver(rendered, { reporter, output: flags.out, json: flags.json ?? false });
     });
+}
+
+/** The files that are asked for. @throws {UsageError} for what does not go together, or is not honoured */
+async function filesAsked(
+  command: Command,
+  names: readonly string[],
+  reporter: Pick<ProgramContext['reporter'], 'warn'>,
+): Promise<RenderedFiles> {
+  const flags = command.opts<RenderFlags>();
+  const { namespace, queue } = flags;
+  const asked = await askedByFlagsAndFile(command, RENDER_SETTINGS);
+  const target = flags.target ?? engineAsTarget(asked);
+  if (target === undefined) {
+    refuseOtherSettings(asked);
+    const values = templateValuesOf(flags, {
+      ...placeholderValues(asked.given),
+      NFS_CLUSTER_IP: flags.nfsClusterIp,
+    });
+    const templates = names.length > 0 ? names.map(templateNamed) : templatesOfAJob(values);
+    const by = templates.length === 1 ? templates.map(fileOf).join() : 'these manifests';
+    refuseUnhonoured(askedPlaceholders(flags), foreignPlaceholders(templates), by);
+    return { files: render({ templates, values, namespace, queue }), areTemplates: true };
+  }
+  if (names.length > 0) throw new UsageError('--target makes the whole job: it takes no names of templates.');
+  if (flags.target === undefined) reporter.warn(`--engine ${target} is now --target ${target}.`);
+  return { files: renderWorkflow(target, workflowOptions(flags, asked)), areTemplates: false };
+}
+
+/** What a target is asked for. @throws {UsageError} for what does not go together */
+export function workflowOptions(flags: RenderFlags, asked: AskedSettings): WorkflowOptions {
+  const { namespace, queue } = flags;
+  const values = templateValuesOf(flags);
+  const { 'engine.name': engine, ...others } = { ...asked.given, ...givenByPlaceholders(values) };
+  const given = engineAsTarget(asked) === undefined ? { ...others, 'engine.name': engine } : others;
+  const { quorum } = toleranceAsked(asked);
+  return {
+    ...{ values, namespace, queue, quorum, threads: trainerThreads(values) },
+    settings: clusterSettings({ ...asked, given }),
+    asked: new Map([
+      ...askedSettings(asked),
+      ...askedPlaceholders(flags),
+      ...OWN_OPTIONS.filter((name) => flags[name] !== undefined).map((name) => [name, `--${name}`] as const),
+    ]),
+  };
+}
+
+/** Options of the command itself that a target may have no use for. */
+const OWN_OPTIONS = ['namespace', 'queue', 'json'] as const;
+
+/** What is printed or written; the files of templates come with a kustomization. */
+interface RenderedFiles {
+  readonly files: readonly WorkflowFile[];
+  readonly areTemplates: boolean;
 }
 
 /** `--engine argo` was the way to say `--target argo`, and is still understood. */
@@ -147,31 +189,16 @@ function refuseOtherSettings({ given, named }: AskedSettings): void {
   );
 }
 
-/** @throws {UsageError} when a tolerance is given that a workflow has rules of its own for */
-function refuseTolerance(target: WorkflowName, { given, named }: AskedSettings): void {
-  if (given['tolerance.retries'] !== undefined) {
-    throw new UsageError(
-      `${named('tolerance.retries')} does not go with --target ${target}, which has rules of its own for retrying pods.`,
-    );
-  }
-  if (given['tolerance.roundDeadline'] !== undefined) {
-    throw new UsageError(
-      `${named('tolerance.roundDeadline')} does not go with --target ${target}: --set DEADLINE_SECONDS=<seconds> ends a training there.`,
-    );
-  }
-}
-
 interface Delivery {
   readonly reporter: ProgramContext['reporter'];
   readonly output: string | undefined;
   readonly json: boolean;
-  readonly kustomization?: boolean;
 }
 
 /** Prints the objects, or writes them to a directory. */
 async function deliver(
-  files: readonly WorkflowFile[],
-  { reporter, output, json, kustomization = false }: Delivery,
+  { files, areTemplates }: RenderedFiles,
+  { reporter, output, json }: Delivery,
 ): Promise<void> {
   if (output === undefined) {
     const objects = files.flatMap((each) => each.objects);
@@ -180,9 +207,9 @@ async function deliver(
   }
   if (json) throw new UsageError('--json does not go with --out, which writes YAML.');
   await writeAll(files, output);
-  if (kustomization) await writeKustomization(files, output);
+  if (areTemplates) await writeKustomization(files, output);
   const what = `${files.length} manifest${files.length === 1 ? '' : 's'}`;
-  reporter.info(`Wrote ${what}${kustomization ? ' and kustomization.yaml' : ''} to ${output}.`);
+  reporter.info(`Wrote ${what}${areTemplates ? ' and kustomization.yaml' : ''} to ${output}.`);
 }
 
 async function writeAll(files: readonly WorkflowFile[], directory: string): Promise<void> {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { parse, parseAllDocuments } from 'yaml';
-import type { KubernetesObject } from '../k8s/manifests/templates.js';
+import { fillTemplate, type KubernetesObject } from '../k8s/manifests/templates.js';
 import { faultsOf } from '../k8s/testing/check-manifest.js';
 import { newestFields } from '../k8s/testing/fields.js';
 import type { TimedEvent } from '../lib/formats/metrics-event.js';
@@ -167,6 +167,16 @@ describe('the dashboard and the alert rules', () => {
   });
 });
 
+interface Monitor {
+  readonly selector: { readonly matchLabels: object };
+  readonly endpoints: readonly { readonly port: string }[];
+}
+
+interface Service {
+  readonly metadata: { readonly labels: object };
+  readonly spec: { readonly ports: readonly { readonly name: string }[] };
+}
+
 describe('the examples beside them', () => {
   const objectsIn = (file: string) =>
     parseAllDocuments(readFileSync(monitoringFile(file), 'utf8')).map(
@@ -183,11 +193,16 @@ describe('the examples beside them', () => {
   });
 
   it('find pods by the labels of the templates, and by one port', () => {
-    const monitors = objectsIn('pod-monitor.yaml');
+    const monitors = [...objectsIn('pod-monitor.yaml'), ...objectsIn('service-monitor.yaml')];
     assert.deepEqual(
       monitors.map(({ kind }) => kind),
-      ['PodMonitor', 'PodMonitor'],
+      ['PodMonitor', 'PodMonitor', 'ServiceMonitor'],
     );
+    for (const monitor of monitors) assert.deepEqual(faultsOf(monitor, newestFields()), []);
+    const [, , { spec }] = monitors as unknown as readonly [unknown, unknown, { readonly spec: Monitor }];
+    const service = fillTemplate('server', {}).find(({ kind }) => kind === 'Service') as unknown as Service;
+    assert.deepEqual(service.metadata.labels, spec.selector.matchLabels);
+    assert.ok(service.spec.ports.some(({ name }) => name === spec.endpoints[0]?.port));
     const text = readFileSync(monitoringFile('prometheus.yaml'), 'utf8');
     const { scrape_configs: jobs } = parse(text) as { scrape_configs: readonly { job_name: string }[] };
     assert.deepEqual(

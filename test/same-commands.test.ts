@@ -18,7 +18,7 @@ import { makeDirectory } from '../lib/formats/files/atomic-file.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { valuesWithDefaults } from '../lib/settings/complete.js';
-import { byPlace, flagOf } from '../lib/settings/setting.js';
+import { flagOf } from '../lib/settings/setting.js';
 import { SETTINGS } from '../lib/settings/table.js';
 import { commandTarget } from '../pipeline/command-target.js';
 import {
@@ -189,7 +189,7 @@ const containersOf = ({ spec }: V1Job): readonly StartedContainer[] => {
 
 /** What a workflow runs. */
 function workflowCommands(target: WorkflowName, run: Run): Commands {
-  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS, named: byPlace });
+  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS });
   const waves = wavesOf(
     target,
     files.flatMap(({ objects }) => objects),
@@ -277,7 +277,7 @@ describe('all targets run the same commands', () => {
     const { settings } = settingsFromFlags([...flags, '--model', 'mlp', '--epochs', '1']);
     const data = await writeTinyDataset(directory);
     const dataset = { ...settings.dataset, name: data };
-    const run = { settings: { ...settings, dataset }, quorum: undefined };
+    const run = { settings: { ...settings, dataset }, quorum: undefined, asked: new Map() };
     const asked: StageCommand[] = [];
     const target = commandTarget({ cores: 1, jobs: 1, threads: THREADS }, async (command) => {
       asked.push(command);

@@ -1,9 +1,10 @@
 /** Settings for tests: those of command-line flags, and those of a partition scheme. */
 import { Command } from 'commander';
 import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
+import type { AskedOptions } from '../k8s/manifests/refusals.js';
 import type { PartitionSchemeName, PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { Quorum } from '../lib/federation/quorum.js';
-import { completeSettings } from '../lib/settings/complete.js';
+import { askedSettings, completeSettings } from '../lib/settings/complete.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { PARTITION } from '../lib/settings/parts/partition.js';
 import { toleranceAsked } from '../lib/settings/run-settings.js';
@@ -14,10 +15,15 @@ import type { RunSettings } from '../lib/settings/table.js';
 export function settingsFromFlags(flags: readonly string[]): {
   readonly settings: RunSettings;
   readonly quorum: Quorum | undefined;
+  readonly asked: AskedOptions;
 } {
   const command = addSettings(new Command(), CLUSTER_SETTINGS).exitOverride();
   const asked = askedByFlags(command.parse(flags, { from: 'user' }), CLUSTER_SETTINGS);
-  return { settings: clusterSettings(asked), quorum: toleranceAsked(asked).quorum };
+  return {
+    settings: clusterSettings(asked),
+    quorum: toleranceAsked(asked).quorum,
+    asked: new Map(askedSettings(asked)),
+  };
 }
 
 /** Completes `scheme`. @throws {UsageError} for a parameter of another scheme, or a missing one */

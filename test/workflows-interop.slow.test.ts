@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { execa } from 'execa';
 import { toYaml } from '../k8s/manifests/templates.js';
-import { byPlace } from '../lib/settings/setting.js';
 import { renderWorkflow, type WorkflowName } from '../workflows/render-workflow.js';
 import { settingsFromFlags } from './settings.js';
 import { projectRoot } from './sources.js';
@@ -34,7 +33,7 @@ const directory = await sharedDirectory();
 /** Writes the first object of a kind that a target is given, after a mistake where there is one; the path. */
 function write(target: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {
   const files = renderWorkflow(target, {
-    ...{ ...RUN, values: { GPU: '1' }, threads: 1, queue: 'team', named: byPlace },
+    ...{ ...RUN, values: { GPU: '1' }, threads: 1, queue: 'team' },
   });
   const objects = files.flatMap((file) => file.objects);
   const chosen =

@@ -22,6 +22,15 @@ const RETRY = {
   backoff: { duration: '10s', factor: 2, maxDuration: '10m' },
 } as const;
 
+/**
+ * Argo's own containers in each pod have the rights of the controller's configuration, which are more than pod security
+ * `restricted` allows unless somebody has set them. The user and the seccomp profile are the pod's.
+ */
+const OWN_CONTAINERS = JSON.stringify({
+  initContainers: [restricted('init')],
+  containers: [restricted('wait')],
+});
+
 /** The workflow, as an object that `argo submit` and `kubectl create` take. */
 export function argoWorkflow(job: WorkflowJob): object {
   const { stages, namespace, queue } = job;
@@ -42,6 +51,7 @@ export function argoWorkflow(job: WorkflowJob): object {
       securityContext: pod?.securityContext,
       ttlStrategy: { secondsAfterCompletion: spec?.ttlSecondsAfterFinished },
       volumes: pod?.volumes,
+      podSpecPatch: OWN_CONTAINERS,
       templates: [
         {
           name: 'job',
@@ -69,6 +79,10 @@ export function argoWorkflow(job: WorkflowJob): object {
       ],
     },
   };
+}
+
+function restricted(name: string): object {
+  return { name, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } } };
 }
 
 /** Clients side by side, then their average, then its test. */

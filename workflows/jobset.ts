@@ -2,11 +2,10 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { openingJob, roundJob } from './round-jobs.js';
-import { requireAllClients, type WorkflowJob } from './workflow-job.js';
+import type { WorkflowJob } from './workflow-job.js';
 
 /** The JobSet, of all rounds. */
 export function jobSet(job: WorkflowJob): object {
-  requireAllClients(job, 'jobset');
   const { namespace, queue, rounds, stages } = job;
   const chain = [
     { name: 'split', job: openingJob(job, 'split') },

@@ -1,7 +1,6 @@
 /** The job as a pipeline of Kubeflow Pipelines v2: the compiled form (IR) that the `kfp` SDK and its backend load. */
 
 import { containerOf, inImage, QUEUE_LABEL } from '../k8s/manifests/stages.js';
-import { UsageError } from '../lib/core/errors.js';
 import {
   type ArgumentTemplate,
   CLIENT_PARAMETER,
@@ -10,7 +9,7 @@ import {
   type RoundTemplate,
   templatesOf,
 } from './parameters.js';
-import { plainEnvironment, requireAllClients, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
+import { plainEnvironment, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
 
 /** Stands in the midst of an argument as well: the backend's launcher replaces text, and knows no `Concat` of the SDK's. */
 const place = (input: string) => `{{$.inputs.parameters['${input}']}}`;
@@ -32,12 +31,6 @@ const GIGABYTE = 1e9;
 
 /** The pipeline and, as a second document, what Kubernetes is told of it: the claim, the limits of pods. */
 export function kfpPipeline(job: WorkflowJob): readonly [object, object] {
-  requireAllClients(job, 'kfp');
-  if (job.namespace !== undefined) {
-    throw new UsageError(
-      '--namespace does not go with --target kfp: a run belongs to the namespace that starts it.',
-    );
-  }
   const calls = parameterised(job, place);
   const { rounds, stages } = templatesOf(calls);
   const components = [

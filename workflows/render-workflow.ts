@@ -1,6 +1,6 @@
 /** The workflows that `fedbatch k8s render --target` makes: which targets there are, their files, what they refuse. */
-import { UsageError } from '../lib/core/errors.js';
-import { valueAt } from '../lib/settings/setting.js';
+import { foreignPlaceholders, type Refusals, refuseUnhonoured } from '../k8s/manifests/refusals.js';
+import { STAGE_TEMPLATES } from '../k8s/manifests/stages.js';
 import { argoWorkflow } from './argo.js';
 import { jobSet } from './jobset.js';
 import { kfpPipeline } from './kfp.js';
@@ -13,13 +13,45 @@ export interface WorkflowFile {
   readonly objects: readonly object[];
 }
 
-/** What each target is given. */
+/** A target: the files that it is given, and what it cannot honour beside what no target can. */
+interface Target {
+  readonly files: (job: WorkflowJob) => readonly WorkflowFile[];
+  readonly refusals?: Refusals;
+}
+
+const INSTEAD = 'leave it out, or take npx fedbatch k8s run';
+const SETTLED = `, whose rounds are settled when it is rendered: ${INSTEAD}`;
+const NO_QUORUM = `, which gives the whole job up when a client fails for good: ${INSTEAD} or --target argo`;
+const WITHOUT_QUORUM: Refusals = { 'tolerance.quorum': NO_QUORUM, MAX_FAILED_INDEXES: NO_QUORUM };
+
+/** What no target can honour: nobody looks at a model between the rounds, and pods are tried again by the target's rules. */
+const OF_ALL: Refusals = {
+  'federation.targetAccuracy': SETTLED,
+  'federation.targetMetric': SETTLED,
+  'federation.patience': SETTLED,
+  'tolerance.retries': ', which has rules of its own for retrying pods',
+  'tolerance.roundDeadline': ': --set DEADLINE_SECONDS=<seconds> ends a training there',
+  CLIENTS: ': --fraction tells how many clients each round selects',
+  MAX_FAILED_INDEXES: ': --quorum tells how many updates a round needs',
+};
+
 const TARGETS = {
-  argo: (job) => [{ file: 'workflow.yaml', objects: [argoWorkflow(job)] }],
-  kfp: (job) => [{ file: 'pipeline.yaml', objects: kfpPipeline(job) }],
-  kubeflow: (job) => numbered(kubeflowObjects(job)),
-  jobset: (job) => [{ file: 'jobset.yaml', objects: [jobSet(job)] }],
-} as const satisfies Readonly<Record<string, (job: WorkflowJob) => readonly WorkflowFile[]>>;
+  argo: { files: (job) => [{ file: 'workflow.yaml', objects: [argoWorkflow(job)] }] },
+  kfp: {
+    files: (job) => [{ file: 'pipeline.yaml', objects: kfpPipeline(job) }],
+    refusals: {
+      ...WITHOUT_QUORUM,
+      namespace: ': a run belongs to the namespace that starts it',
+      json: ', which is two documents of YAML',
+      TTL_SECONDS: ', whose backend decides how long pods are kept',
+    },
+  },
+  kubeflow: { files: (job) => numbered(kubeflowObjects(job)) },
+  jobset: {
+    files: (job) => [{ file: 'jobset.yaml', objects: [jobSet(job)] }],
+    refusals: WITHOUT_QUORUM,
+  },
+} as const satisfies Readonly<Record<string, Target>>;
 
 /** The name of a target. */
 export type WorkflowName = keyof typeof TARGETS;
@@ -32,19 +64,10 @@ export const isWorkflow = (name: string): name is WorkflowName => Object.hasOwn(
 
 /** The files of a target. @throws {UsageError} when the options ask for something that it cannot do */
 export function renderWorkflow(target: WorkflowName, options: WorkflowOptions): readonly WorkflowFile[] {
-  refuseEarlyEnd(target, options);
-  return TARGETS[target](workflowJob(options));
-}
-
-/** Nobody looks at the accuracy between the rounds. */
-function refuseEarlyEnd(target: WorkflowName, { settings, named }: WorkflowOptions): void {
-  const places = ['federation.targetAccuracy', 'federation.patience'];
-  const place = places.find((each) => valueAt(settings, each) !== undefined);
-  if (place === undefined) return;
-  throw new UsageError(
-    `${named(place)} does not go with --target ${target}, whose rounds are settled when it is rendered: ` +
-      'leave it out, or take npx fedbatch k8s run.',
-  );
+  const { files, refusals }: Target = TARGETS[target];
+  const all = { ...foreignPlaceholders(STAGE_TEMPLATES), ...OF_ALL, ...refusals };
+  refuseUnhonoured(options.asked, all, `--target ${target}`);
+  return files(workflowJob(options));
 }
 
 /** Files that kubectl is given one after the other. */

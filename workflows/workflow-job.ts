@@ -1,11 +1,10 @@
 /** A whole job for a workflow that others run: the stages of the templates, and the commands of each of its rounds. */
 import type { Values } from '../k8s/manifests/placeholders.js';
+import type { AskedOptions } from '../k8s/manifests/refusals.js';
 import { containerOf, type Stage, type StageName, stageOf } from '../k8s/manifests/stages.js';
-import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { type Quorum, requiredUpdates } from '../lib/federation/quorum.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import type { Naming } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import {
   aggregateCommand,
@@ -23,8 +22,8 @@ export interface WorkflowOptions {
   readonly values: Values;
   /** Of each trainer. */
   readonly threads: number;
-  /** What messages call a setting. */
-  readonly named: Naming;
+  /** What was asked for by name, for what a target cannot honour. */
+  readonly asked: AskedOptions;
   /** Good updates that a round needs; by default all. */
   readonly quorum?: Quorum | undefined;
   readonly namespace?: string | undefined;
@@ -74,11 +73,6 @@ const PATHS = volumePaths('/mnt');
  */
 export function workflowJob(options: WorkflowOptions): WorkflowJob {
   const { settings, values, threads, namespace, queue } = options;
-  if (values.CLIENTS !== undefined) {
-    throw new UsageError(
-      'CLIENTS does not go with --target: --fraction tells how many clients each round selects.',
-    );
-  }
   const source = { settings, threads, paths: PATHS };
   const rounds = Array.from({ length: settings.federation.rounds }, (_, index) =>
     jobRound(options, index + 1),
@@ -123,19 +117,6 @@ function jobRound({ settings, values, threads, quorum }: WorkflowOptions, round:
 /** Whether a round may go on without a client. */
 export const isPartial = ({ rounds }: WorkflowJob): boolean =>
   rounds.some(({ clients, minUpdates }) => minUpdates < clients.length);
-
-/**
- * For workflows that end a job when one of its pods fails for good.
- *
- * @throws {UsageError} when the job would go on without a client
- */
-export function requireAllClients(job: WorkflowJob, target: string): void {
-  if (!isPartial(job)) return;
-  throw new UsageError(
-    `--quorum does not go with --target ${target}, which gives the whole job up when a client fails for good: ` +
-      'leave it out, or take --target argo or npx fedbatch k8s run.',
-  );
-}
 
 /** The container of a stage without what only a Job tells it: its clients by index. */
 export function plainEnvironment({

@@ -12,8 +12,6 @@ import { fieldsOf129, newestFields } from '../k8s/testing/fields.js';
 import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import { byFlag } from '../lib/settings/setting.js';
-import { ALL_PARTS } from '../lib/settings/table.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
@@ -59,8 +57,8 @@ function objectsOf(
     ...flags,
   ]);
   const files = renderWorkflow(target, {
-    ...{ ...run, values: VALUES, threads: 1, named: byFlag({ parts: ALL_PARTS }) },
-    ...options,
+    ...{ ...run, values: VALUES, threads: 1, ...options },
+    asked: new Map([...run.asked, ...Object.keys(options).map((name) => [name, `--${name}`] as const)]),
   });
   return files.flatMap(({ objects }) => objects) as readonly Rendered[];
 }
@@ -389,7 +387,10 @@ describe('fedbatch k8s render --target', () => {
       [['--target', 'airflow'], new RegExp(`Allowed choices are ${WORKFLOW_NAMES.join(', ')}`)],
       [['--target', 'argo', '--quorum', 'most'], /Expected a number of updates/],
       [['--target', 'argo', '--quorum', '9'], /--quorum 9 is more than the 4 of 4 clients/],
-      [['--target', 'argo', '--set', 'CLIENTS=1,2'], /CLIENTS does not go with --target/],
+      [
+        ['--target', 'argo', '--set', 'CLIENTS=1,2'],
+        /--set CLIENTS does not go with --target argo: --fraction tells/,
+      ],
       [['--strategy', 'fedadam'], /--strategy goes with --target only/],
       [['--target', 'kfp', '--target-accuracy', '0.9'], /--target-accuracy does not go with --target kfp/],
       [

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Deployment } from 'kubernetes-models/apps/v1';
+import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2';
 import { Job } from 'kubernetes-models/batch/v1';
 import { Ingress, NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
@@ -10,7 +11,7 @@ import { PersistentVolume, PersistentVolumeClaim, Pod, Service, ServiceAccount }
 import { volumePaths } from '../../lib/formats/volume.js';
 import { initCommand } from '../../pipeline/commands/stage-commands.js';
 import { settingsFromFlags } from '../../test/settings.js';
-import { faultsOf } from '../testing/check-manifest.js';
+import { faultsOf, isCustom } from '../testing/check-manifest.js';
 import { fieldsOf129, newestFields } from '../testing/fields.js';
 import type { Values } from './placeholders.js';
 import { render } from './render.js';
@@ -25,6 +26,7 @@ const VERSIONS = { '1.29': fieldsOf129(), newest: newestFields() };
 /** Kinds with the schema that kubernetes-models has of them: types, quantities, required fields. */
 const KINDS: Readonly<Record<string, new (data: never) => { validate(): void }>> = {
   Deployment,
+  HorizontalPodAutoscaler,
   Ingress,
   Job,
   NetworkPolicy,
@@ -42,6 +44,7 @@ function allFaults(object: KubernetesObject): readonly string[] {
   const own = Object.entries(VERSIONS).flatMap(([version, fields]) =>
     faultsOf(object, fields).map((fault) => `${version}: ${fault}`),
   );
+  if (isCustom(object)) return own;
   const Kind = KINDS[object.kind];
   if (Kind === undefined) return [...own, `${object.kind}: no schema`];
   try {
@@ -189,6 +192,26 @@ describe('what is planted in the trainer', () => {
       );
     });
   }
+});
+
+describe('what is planted in a custom resource', () => {
+  it('is found by the definition of its kind, or as in any pod', () => {
+    const text = readTemplate('kserve');
+    for (const [from, to, fault] of [
+      ['supportedModelFormats:', 'modelFormats:', /\.spec\.modelFormats: unknown field/],
+      ['minReplicas: 2', 'minReplicas: two', /minReplicas: expected number/],
+      ['storageUri:', 'storageUrl:', /model\.storageUrl: unknown field/],
+      ['drop: [ALL]', 'drop: [NET_RAW]', /not as restricted/],
+      ['- name: tmp\n          mountPath', '- name: temp\n          mountPath', /no volume temp/],
+    ] as const) {
+      assert.ok(text.includes(from), from);
+      const faults = fillText(text.replace(from, to), {}, 'planted.yaml').flatMap(allFaults);
+      assert.ok(
+        faults.some((each) => fault.test(each)),
+        `${fault} among:\n${faults.join('\n')}`,
+      );
+    }
+  });
 });
 
 describe('the fields of Kubernetes 1.29', () => {

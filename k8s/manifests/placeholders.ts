@@ -30,6 +30,8 @@ const resourceName = like(
 const address = like(/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i, 'an IP address');
 const clientList = like(/^(\d+(,\d+)*)?$/, 'numbers of clients, such as 3,7,12');
 const folder = like(/^\/[\w./-]+$/, 'the path of a folder in the container, such as /mnt/runs');
+const modelUri = like(/^[a-z][a-z0-9+.-]*:\/\/[\w./-]+$/, 'an address such as pvc://fedbatch/runs/first');
+const apiPort = like(/^[1-9]\d{0,4}$/, 'a port');
 const dataset = like(/^[\w./-]+$/, 'digits, mnist or the path of data below /mnt');
 /** One placeholder. */
 export interface Placeholder extends Kind {
@@ -112,12 +114,15 @@ export const PLACEHOLDERS = {
     "Prometheus' Pushgateway, which pods tell their metrics",
   ),
   MIN_ACCURACY: optional(share, '0', 'accuracy below which the accuracy test fails'),
-  REPLICAS: optional(wholeNumber, '2', 'pods of the server'),
+  REPLICAS: optional(wholeNumber, '2', 'pods of the server; the fewest, where it is scaled'),
+  MAX_REPLICAS: optional(atLeast1, '10', 'most pods of a server that is scaled'),
+  MODEL_URI: optional(modelUri, 'pvc://fedbatch', 'where KServe finds the directory of aggregated-model.h5'),
   INGRESS_HOST: optional(resourceName, 'fedbatch.example.com', "name of the server's page"),
   INGRESS_CLASS: optional(resourceName, 'nginx', 'ingress controller'),
   STORAGE_CLASS: optional(resourceName, 'nfs-csi', 'storage class that offers ReadWriteMany'),
   STORAGE: optional(quantity, '10Gi', 'size of the volume'),
   CLAIM: optional(resourceName, 'fedbatch', 'claim of the volume that all services share'),
+  API_PORT: optional(apiPort, '6443', 'port at which the API server itself listens, behind its Service'),
   PV_NAME: optional(resourceName, 'fedbatch-nfs', 'persistent volume on the NFS server'),
   PIPELINE_CLIENTS: ofSetting('federation.clients', 'clients of a run inside the cluster'),
   PIPELINE_ROUNDS: ofSetting('federation.rounds', 'rounds of a run inside the cluster'),

@@ -15,7 +15,6 @@ import {
 
 /** What to render. */
 interface RenderOptions {
-  /** The templates; without any, those of a whole job with the storage that the values tell. */
   readonly templates: readonly TemplateName[];
   readonly values: Values;
   /** Put on every object that belongs to a namespace; else they go where kubectl points. */
@@ -36,12 +35,11 @@ const CLUSTER_KINDS = new Set(['PersistentVolume']);
 
 /** @throws {UsageError} when a value is missing, or not what its placeholder takes */
 export function render({ templates, values, namespace, queue }: RenderOptions): readonly Rendered[] {
-  const chosen = templates.length > 0 ? templates : templatesOfAJob(values);
   requireValues(
-    chosen.map((name) => ({ file: fileOf(name), text: readTemplate(name) })),
+    templates.map((name) => ({ file: fileOf(name), text: readTemplate(name) })),
     values,
   );
-  return chosen.map((name) => {
+  const rendered = templates.map((name) => {
     const objects = fillTemplate(name, values);
     for (const object of objects) {
       const { kind, metadata } = object;
@@ -51,6 +49,9 @@ export function render({ templates, values, namespace, queue }: RenderOptions): 
     }
     return { file: TEMPLATES[name], objects };
   });
+  if (queue !== undefined && !rendered.some(({ objects }) => objects.some(({ kind }) => kind === 'Job')))
+    throw new UsageError('--queue goes with the manifests of Jobs: there is none among these.');
+  return rendered;
 }
 
 /** `5-trainer.yaml`, `5-trainer` or `trainer`. @throws {UsageError} when there is none of that name */
@@ -62,8 +63,8 @@ export function templateNamed(text: string): TemplateName {
   throw new UsageError(`There is no template ${text}; there are ${TEMPLATE_NAMES.join(', ')}.`);
 }
 
-/** The NFS server where its address is told, else a claim; the ingress where it has a name. */
-function templatesOfAJob(values: Values): readonly TemplateName[] {
+/** The templates of a whole job: the NFS server where its address is told, else a claim; the ingress where it has a name. */
+export function templatesOfAJob(values: Values): readonly TemplateName[] {
   const storage: readonly TemplateName[] =
     values.NFS_CLUSTER_IP === undefined ? ['pvc'] : ['nfs-deployment', 'nfs-service', 'nfs-pv-pvc'];
   const job: readonly TemplateName[] = [

@@ -33,6 +33,9 @@ const TEMPLATE_OF = {
   evaluate: 'accuracy-test',
 } as const satisfies Readonly<Record<TemplateStage, TemplateName>>;
 
+/** The templates that every run on a cluster is made from. */
+export const STAGE_TEMPLATES: readonly TemplateName[] = Object.values(TEMPLATE_OF);
+
 /**
  * A stage with its template's own arguments, those of a job by hand.
  *

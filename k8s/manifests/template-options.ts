@@ -10,6 +10,7 @@ import {
   type PlaceholderName,
   type Values,
 } from './placeholders.js';
+import type { AskedOptions } from './refusals.js';
 
 /** What `addTemplateOptions` parses to. */
 export interface TemplateFlags {
@@ -80,6 +81,24 @@ export function templateValuesOf(
   const values: Values = Object.fromEntries([...given, ...flags.set.map(parseSet)]);
   checkValues(values);
   return values;
+}
+
+/** The placeholders that flags ask for by name; an image's prefix and tag are for whatever images there are. */
+export function askedPlaceholders({
+  set,
+  gpu,
+  storageClass,
+  nfsClusterIp,
+}: TemplateFlags & { readonly nfsClusterIp?: string }): AskedOptions {
+  const flags = [
+    ['GPU', '--gpu', gpu],
+    ['STORAGE_CLASS', '--storage-class', storageClass],
+    ['NFS_CLUSTER_IP', '--nfs-cluster-ip', nfsClusterIp],
+  ] as const;
+  return new Map<string, string>([
+    ...flags.flatMap(([name, flag, value]) => (value === undefined ? [] : [[name, flag] as const])),
+    ...set.map(parseSet).map(([name]) => [name, `--set ${name}`] as const),
+  ]);
 }
 
 /** Images are named only where a flag asks for others than the templates'. */

@@ -25,6 +25,8 @@ export const TEMPLATES = {
   aggregator: '6-aggregator.yaml',
   server: '7-server.yaml',
   ingress: '7-ingress.yaml',
+  autoscaler: '7-autoscaler.yaml',
+  kserve: '7-kserve.yaml',
   pipeline: '8-pipeline.yaml',
   'accuracy-test': '9999-accuracy-test.yaml',
   busybox: '9999-busybox.yaml',
@@ -65,6 +67,9 @@ export function readTemplate(name: TemplateName): string {
   return readFileSync(`${TEMPLATE_DIRECTORY}${TEMPLATES[name]}`, 'utf8');
 }
 
+/** A run fills the same templates with the same values for each stage of each round. */
+const filled = new Map<string, readonly KubernetesObject[]>();
+
 /**
  * The objects of a template, filled in; they are the caller's, to change at will.
  *
@@ -72,7 +77,11 @@ export function readTemplate(name: TemplateName): string {
  */
 export function fillTemplate(name: TemplateName, values: Values): KubernetesObject[] {
   checkValues(values);
-  return fillText(readTemplate(name), values, fileOf(name));
+  const own = [...placeholdersOf(name)].map((each) => values[each] ?? null);
+  const key = JSON.stringify([name, own]);
+  const objects = filled.get(key) ?? fillText(readTemplate(name), values, fileOf(name));
+  filled.set(key, objects);
+  return structuredClone([...objects]);
 }
 
 /** The same for a template's text; `file` is for messages. @throws {UsageError} when a value is missing */
@@ -101,6 +110,17 @@ export function placeholdersIn(text: string): ReadonlyMap<string, string | undef
     if (optional) found.set(optional[2] as string, optional[1]?.replace(/^"(.*)"$/, '$1'));
     else for (const [, name] of line.matchAll(REQUIRED)) found.set(name as string, undefined);
   }
+  return found;
+}
+
+const placeholdersByName = new Map<TemplateName, ReadonlySet<PlaceholderName>>();
+
+/** The placeholders of a template. */
+export function placeholdersOf(name: TemplateName): ReadonlySet<PlaceholderName> {
+  const found =
+    placeholdersByName.get(name) ??
+    new Set([...placeholdersIn(readTemplate(name)).keys()].map((each) => known(each, fileOf(name))));
+  placeholdersByName.set(name, found);
   return found;
 }
 

@@ -5,7 +5,8 @@ import type { ProgramContext } from '../../lib/cli/program.js';
 import { leaveResult, wantsJson } from '../../lib/cli/result.js';
 import { addEachOptions, type EachFlags, toleranceOf } from '../../pipeline/rounds/each-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf, directoryOf } from '../cluster-settings.js';
-import { addTemplateOptions, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
+import { addTemplateOptions, type TemplateFlags } from '../manifests/template-options.js';
+import { valuesOfCommand } from './shared-options.js';
 
 interface KubeEachFlags extends EachFlags, TemplateFlags, ClusterFlags {
   readonly clients: number;
@@ -50,7 +51,7 @@ export function k8sEachCli({ reporter, signal }: ProgramContext): Command {
       const result = await eachOnCluster(
         {
           task: { command: words, size, data, timeoutSeconds },
-          ...{ tolerance, values: templateValuesOf(flags), destination: destinationOf(flags) },
+          ...{ tolerance, values: valuesOfCommand(flags), destination: destinationOf(flags) },
           queue: flags.queue,
           scheduleTimeoutMs: startTimeout * 1000,
           isVerbose: flags.logs ?? false,

@@ -2,7 +2,15 @@
 import { Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
 import { type ClusterFlags, destinationOf, trainerThreads } from '../cluster-settings.js';
-import { type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
+import type { Values } from '../manifests/placeholders.js';
+import {
+  foreignPlaceholders,
+  placeholdersOfSettings,
+  type Refusals,
+  refuseUnhonoured,
+} from '../manifests/refusals.js';
+import { STAGE_TEMPLATES } from '../manifests/stages.js';
+import { askedPlaceholders, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
 import type { KubeRunOptions } from './run.js';
 
 /** What the options parse to, those of the templates and of the cluster among them. */
@@ -42,9 +50,42 @@ export const scheduleTimeoutOption = (what: 'give up' | 'give up a trial'): Opti
     .argParser(numberOption({ min: 0 }))
     .default(300);
 
-/** @throws {UsageError} when a value is not what its placeholder takes */
+/** Placeholders that a run has flags for: what its Jobs do is not read from the templates. */
+function notOfRuns(): Refusals {
+  // The recorder's image; what else is said of the pipeline is for 8-pipeline.yaml.
+  const { PIPELINE_IMAGE: _, ...foreign } = foreignPlaceholders([...STAGE_TEMPLATES, 'pvc']);
+  return {
+    ...foreign,
+    ...placeholdersOfSettings(),
+    MIN_ACCURACY: ': --min-accuracy gives it',
+    CLIENTS: ': --fraction tells how many clients each round selects',
+    MAX_FAILED_INDEXES: ': --quorum tells how many updates a round needs',
+  };
+}
+
+/** Of a user's command: there is no run, and nobody in its pods knows of metrics. */
+function notOfCommands(): Refusals {
+  const OTHER = ': a command of your own has no use for it';
+  return {
+    ...foreignPlaceholders(['trainer', 'pvc']),
+    ...Object.fromEntries(Object.keys(placeholdersOfSettings()).map((name) => [name, OTHER])),
+    ...{ METRICS_PORT: OTHER, METRICS_HOST: OTHER, PUSHGATEWAY: OTHER },
+    CLIENTS: ': --clients tells how many there are',
+    MAX_FAILED_INDEXES: ': --quorum tells how many clients are enough',
+  };
+}
+
+/** The values of the templates that a command on all clients asks for. @throws {UsageError} for one that it does not honour */
+export function valuesOfCommand(flags: TemplateFlags): Values {
+  const values = templateValuesOf(flags);
+  refuseUnhonoured(askedPlaceholders(flags), notOfCommands(), 'npx fedbatch k8s each');
+  return values;
+}
+
+/** @throws {UsageError} when a value is not what its placeholder takes, or a run does not honour it */
 export function sharedOptions(flags: SharedFlags): SharedOptions {
   const values = templateValuesOf(flags);
+  refuseUnhonoured(askedPlaceholders(flags), notOfRuns(), 'a run on a cluster');
   const { queue, threads = trainerThreads(values), isolate: isolates } = flags;
   const { fresh = false, scheduleTimeout, cleanup = false } = flags;
   return {

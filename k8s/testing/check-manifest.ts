@@ -9,7 +9,7 @@ import type {
   V1PodTemplateSpec,
 } from '@kubernetes/client-node';
 import type { KubernetesObject } from '../manifests/templates.js';
-import { type KnownFields, wrongFields } from './fields.js';
+import { customFields, type KnownFields, wrongFields } from './fields.js';
 
 /** Type names of the kinds, by API version. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -20,6 +20,7 @@ const TYPES: Readonly<Record<string, string>> = {
   'v1/Service': 'V1Service',
   'v1/ServiceAccount': 'V1ServiceAccount',
   'apps/v1/Deployment': 'V1Deployment',
+  'autoscaling/v2/HorizontalPodAutoscaler': 'V2HorizontalPodAutoscaler',
   'batch/v1/Job': 'V1Job',
   'networking.k8s.io/v1/Ingress': 'V1Ingress',
   'networking.k8s.io/v1/NetworkPolicy': 'V1NetworkPolicy',
@@ -51,17 +52,27 @@ const LABEL_KEY = /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$
 const LABEL_VALUE = /^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/;
 const QUANTITY = /^\d+(\.\d+)?([munkMGTPE]|[KMGTPE]i)?$/;
 
+const CUSTOM = customFields();
+
+/** Whether a definition of its own says what an object is. */
+export const isCustom = ({ apiVersion, kind }: KubernetesObject): boolean =>
+  Object.hasOwn(CUSTOM, `${apiVersion}/${kind}`);
+
 /** A sentence for each fault of an object; `fields` is what the Kubernetes at hand knows. */
 export function faultsOf(object: KubernetesObject, fields: KnownFields): readonly string[] {
-  const type = TYPES[`${object.apiVersion}/${object.kind}`];
+  const name = `${object.apiVersion}/${object.kind}`;
+  const type = isCustom(object) ? name : TYPES[name];
   if (type === undefined) return [`${object.apiVersion} ${object.kind}: no such kind`];
   const faults = [
-    ...wrongFields(object, type, fields),
+    ...wrongFields(object, type, isCustom(object) ? CUSTOM : fields),
     ...wrongChoices(object),
     ...wrongMetadata(object.metadata, object.kind),
     ...(object.kind === 'Job' ? wrongJob(object as unknown as V1Job) : []),
     ...(object.kind === 'Deployment' ? wrongDeployment(object as unknown as V1Deployment) : []),
-    ...(object.kind === 'Pod' ? wrongPod((object as unknown as { spec: V1PodSpec }).spec) : []),
+    // Its containers and volumes are those of the pods that are made of it.
+    ...(['Pod', 'ServingRuntime'].includes(object.kind)
+      ? wrongPod((object as unknown as { spec: V1PodSpec }).spec)
+      : []),
   ];
   return faults.map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`);
 }

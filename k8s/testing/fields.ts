@@ -12,6 +12,12 @@ export function fieldsOf129(): KnownFields {
   return JSON.parse(readFileSync(path, 'utf8')) as KnownFields;
 }
 
+/** Custom resources by API version and kind, and the types of their fields: see fixtures/make_custom_fields.mjs. */
+export function customFields(): KnownFields {
+  const path = fileURLToPath(new URL('../../../k8s/fixtures/custom-resources.json', import.meta.url));
+  return JSON.parse(readFileSync(path, 'utf8')) as KnownFields;
+}
+
 interface Model {
   getAttributeTypeMap(): readonly { readonly baseName: string; readonly type: string }[];
 }

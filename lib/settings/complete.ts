@@ -13,6 +13,10 @@ export interface AskedSettings {
   readonly named: Naming;
 }
 
+/** The places of what is given, and what messages call each. */
+export const askedSettings = ({ given, named }: AskedSettings): readonly (readonly [string, string])[] =>
+  Object.keys(given).flatMap((place) => (given[place] === undefined ? [] : [[place, named(place)] as const]));
+
 /** What several parts come to together. */
 export type SettingsOfParts<P extends readonly SettingsPart[]> = Joined<
   P[number] extends infer E ? (E extends SettingsPart<infer S> ? (settings: S) => void : never) : never
