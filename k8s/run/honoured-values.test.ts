@@ -25,7 +25,7 @@ function ofRun(set: readonly string[]): unknown {
   const directory = '/mnt/runs/a';
   const source = { settings, threads, paths: volumePaths(directory) };
   const round = { round: 1, clients: [0, 1, 2] };
-  const jobs = stageJobs({ ...NAMES, settings, values, threads, directory });
+  const jobs = stageJobs({ ...NAMES, settings, values, threads, directory, isolates: true });
   return [
     claim(values),
     jobs.start({}, { fresh: false }),
