@@ -34,7 +34,7 @@ import {
   type TemplateFlags,
   templateValuesOf,
 } from './manifests/template-options.js';
-import { fileOf, TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
+import { TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
 
 /** What its options parse to. */
 export interface RenderFlags extends TemplateFlags {
@@ -110,8 +110,9 @@ async function filesAsked(
       NFS_CLUSTER_IP: flags.nfsClusterIp,
     });
     const templates = names.length > 0 ? names.map(templateNamed) : templatesOfAJob(values);
-    const by = templates.length === 1 ? templates.map(fileOf).join() : 'these manifests';
-    refuseUnhonoured(askedPlaceholders(flags), foreignPlaceholders(templates), by);
+    // Templates by name may be a part of a job, whose options a script gives to each of its parts.
+    if (names.length === 0)
+      refuseUnhonoured(askedPlaceholders(flags), foreignPlaceholders(templates), 'the manifests of a job');
     return { files: render({ templates, values, namespace, queue }), areTemplates: true };
   }
   if (names.length > 0) throw new UsageError('--target makes the whole job: it takes no names of templates.');

@@ -20,7 +20,10 @@ interface Objects {
   readonly metadata: { readonly name: string };
   readonly spec: {
     readonly containers: readonly V1Container[];
-    readonly predictor: { readonly model: { readonly runtime: string; readonly storageUri: string } };
+    readonly predictor: {
+      readonly automountServiceAccountToken: boolean;
+      readonly model: { readonly runtime: string; readonly storageUri: string };
+    };
   };
 }
 
@@ -31,7 +34,8 @@ interface Answer {
 
 test('the pod of the InferenceService waits for the model, is ready, and predicts by versions 1 and 2', async (t) => {
   const [runtime, service] = fillTemplate('kserve', {}) as unknown as readonly [Objects, Objects];
-  const { model } = service.spec.predictor;
+  const { model, automountServiceAccountToken } = service.spec.predictor;
+  assert.equal(automountServiceAccountToken, false);
   assert.equal(model.runtime, runtime.metadata.name);
   // A claim that is mounted as a whole, so that the model is below the mount and not the mount itself.
   assert.equal(model.storageUri, 'pvc://fedbatch');

@@ -279,15 +279,13 @@ describe('fedbatch k8s render', () => {
       [['--set', 'NOBODY=1'], /--set: there is no placeholder NOBODY; there are WORKER_NUMBER, /],
       [['--set', 'what'], /--set: expected NAME=value, found "what"/],
       [
-        ['server', '--set', 'STORAGE=9Gi'],
-        /--set STORAGE does not go with k8s\/7-server\.yaml: it belongs to k8s\/1-/,
+        [...job, '--set', 'INGRESS_CLASS=traefik'],
+        /--set INGRESS_CLASS does not go with the manifests of a job: it belongs to k8s\/7-ingress\.yaml/,
       ],
-      [['pvc', '--gpu', '1'], /--gpu does not go with k8s\/3-pvc\.yaml: it belongs to k8s\/5-trainer\.yaml/],
       [
         [...job, '--nfs-cluster-ip', '10.0.0.7', '--storage-class', 'efs'],
-        /--storage-class does not go with these/,
+        /--storage-class does not go with the/,
       ],
-      [['server', '--queue', 'team'], /--queue goes with the manifests of Jobs/],
       [['--set', 'STORAGE=much'], /STORAGE: expected a quantity such as 500m, 2 or 1Gi, found "much"/],
     ] as const) {
       const { exitCode, stderr } = await renderCli(...args);

@@ -39,7 +39,7 @@ export function render({ templates, values, namespace, queue }: RenderOptions): 
     templates.map((name) => ({ file: fileOf(name), text: readTemplate(name) })),
     values,
   );
-  const rendered = templates.map((name) => {
+  return templates.map((name) => {
     const objects = fillTemplate(name, values);
     for (const object of objects) {
       const { kind, metadata } = object;
@@ -49,9 +49,6 @@ export function render({ templates, values, namespace, queue }: RenderOptions): 
     }
     return { file: TEMPLATES[name], objects };
   });
-  if (queue !== undefined && !rendered.some(({ objects }) => objects.some(({ kind }) => kind === 'Job')))
-    throw new UsageError('--queue goes with the manifests of Jobs: there is none among these.');
-  return rendered;
 }
 
 /** `5-trainer.yaml`, `5-trainer` or `trainer`. @throws {UsageError} when there is none of that name */

@@ -69,10 +69,8 @@ export function faultsOf(object: KubernetesObject, fields: KnownFields): readonl
     ...wrongMetadata(object.metadata, object.kind),
     ...(object.kind === 'Job' ? wrongJob(object as unknown as V1Job) : []),
     ...(object.kind === 'Deployment' ? wrongDeployment(object as unknown as V1Deployment) : []),
-    // Its containers and volumes are those of the pods that are made of it.
-    ...(['Pod', 'ServingRuntime'].includes(object.kind)
-      ? wrongPod((object as unknown as { spec: V1PodSpec }).spec)
-      : []),
+    ...(object.kind === 'Pod' ? wrongPod((object as unknown as { spec: V1PodSpec }).spec) : []),
+    ...(object.kind === 'ServingRuntime' ? wrongRuntime(object as unknown as { spec: V1PodSpec }) : []),
   ];
   return faults.map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`);
 }
@@ -174,6 +172,10 @@ function wrongPod(spec: V1PodSpec): readonly string[] {
     ]),
   ];
 }
+
+/** The containers and volumes of pods; that they have no token, the InferenceService says. */
+const wrongRuntime = ({ spec }: { readonly spec: V1PodSpec }) =>
+  wrongPod({ ...spec, automountServiceAccountToken: false });
 
 function wrongContainer(container: V1Container, volumes: ReadonlySet<string>): readonly string[] {
   const {
