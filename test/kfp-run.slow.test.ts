@@ -7,7 +7,6 @@ import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { toYaml } from '../k8s/manifests/templates.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
-import { byPlace } from '../lib/settings/setting.js';
 import { renderWorkflow } from '../workflows/render-workflow.js';
 import { podman } from './containers.js';
 import { writeTinyDataset } from './datasets.js';
@@ -55,9 +54,7 @@ async function makeJob(name: string, flags: readonly string[] = []) {
     AGGREGATOR_IMAGE: image('aggregator'),
     EVALUATOR_IMAGE: image('evaluator'),
   };
-  const objects = renderWorkflow('kfp', { ...run, values, threads: 1, named: byPlace }).flatMap(
-    (file) => file.objects,
-  );
+  const objects = renderWorkflow('kfp', { ...run, values, threads: 1 }).flatMap((file) => file.objects);
   const text = toYaml(objects);
   assert.ok(text.includes('backoffDuration: 10s'));
   const pipeline = join(directory, `${name}.yaml`);
