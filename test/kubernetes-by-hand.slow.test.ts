@@ -6,12 +6,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { objectsOf, startCluster } from './kube/cluster.js';
+import { readmeCommands } from './kube/readme-commands.js';
 import { waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
-
-/** Each of these is followed by the wait that the README asks for. */
-const JOB = /k8s\/(?:\d+-)(splitter|trainer|aggregator|accuracy-test)\.yaml/;
 
 test('the commands of the README do the whole job', async (t) => {
   // It outlives the cluster, whose pods write into it until they are stopped.
@@ -21,21 +19,15 @@ test('the commands of the README do the whole job', async (t) => {
   const program = fileURLToPath(new URL('kube/kubectl.js', import.meta.url));
   writeFileSync(kubectl, `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`);
   chmodSync(kubectl, 0o755);
-  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
-  const [, section = ''] = /\n## On Kubernetes\n([\s\S]*?)\n## /.exec(readme) ?? [];
-  const [, block = ''] = /```\n([\s\S]*?)```/.exec(section) ?? [];
-  const commands = block.trim().split('\n');
-  assert.ok(commands.length >= 6 && commands.some((line) => line.includes('kubectl apply')), block);
-  const wait = /`(kubectl wait [^`]+)`/.exec(section)?.[1] ?? '';
-  const script = commands.flatMap((line) => {
-    const [, stage] = JOB.exec(line) ?? [];
-    return stage === undefined ? [line] : [line, wait.replace(/job\/\S+/, `job/fedbatch-${stage}`)];
-  });
-  const { exitCode, stdout, stderr } = await execa('bash', ['-euo', 'pipefail', '-c', script.join('\n')], {
-    cwd: projectRoot,
-    reject: false,
-    env: { KUBECONFIG: cluster.kubeconfig, PATH: `${directory}:${process.env.PATH}` },
-  });
+  const { exitCode, stdout, stderr } = await execa(
+    'bash',
+    ['-euo', 'pipefail', '-c', readmeCommands().join('\n')],
+    {
+      cwd: projectRoot,
+      reject: false,
+      env: { KUBECONFIG: cluster.kubeconfig, PATH: `${directory}:${process.env.PATH}` },
+    },
+  );
   assert.equal(exitCode, 0, `${stdout}\n${stderr}`);
   const volume = cluster.claim('fedbatch');
   for (const file of ['data/manifest.json', 'aggregated-model.h5', 'accuracy.json']) {
