@@ -5,7 +5,13 @@ import type { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
 import { WATCHING } from '../lib/settings/parts/watching.js';
-import { type StageContext, type StageListeners, type StageTask, stageName } from './rounds/target.js';
+import {
+  type ServiceStarter,
+  type StageContext,
+  type StageListeners,
+  type StageTask,
+  stageName,
+} from './rounds/target.js';
 
 /** After the request to stop, how long a stage may take before it is killed; less than the pipeline's own grace. */
 const FORCE_KILL_AFTER_MS = 3_000;
@@ -36,25 +42,15 @@ export async function runStage(
   return (await finish(child, { task, ...context })).stdout;
 }
 
-/** A stage that answers requests. */
-interface ServiceStage {
-  /** Writes a line to its stdin. */
-  write(line: string): void;
-  /** Lets it end: it has nothing more to do. */
-  end(): void;
-  /** Resolves when it has ended well, else rejects as {@link runStage} does. */
-  readonly ended: Promise<void>;
-}
-
-/** Starts a stage that lives until its stdin ends; its answers go to `onOutput`. */
-export function startService(task: StageTask, context: StageContext & StageListeners): ServiceStage {
+/** Starts a process that lives until its stdin ends; its answers go to `onOutput`. */
+export const startService: ServiceStarter = (task, context) => {
   const child = startStage(task, context, { stdin: 'pipe', keepsOutput: false });
   return {
     write: (line) => child.stdin?.write(`${line}\n`),
     end: () => child.stdin?.end(),
     ended: finish(child, { task, ...context }).then(() => undefined),
   };
-}
+};
 
 /** The pipeline is watched itself: its stages would fight for the port. */
 const UNWATCHED = Object.fromEntries(

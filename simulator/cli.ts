@@ -1,5 +1,6 @@
 /** The simulator as a program: started by `fedbatch run --simulate`, it answers requests until its stdin ends. */
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
@@ -37,8 +38,14 @@ Requests, one JSON object a line, each answered by a line on stdout:
 
 const SETTINGS = { parts: [SEED, ENGINE, TRAINING, STRATEGY], stage: 'simulate' } as const;
 
+/** Where requests come from, and where replies go. */
+interface Conversation {
+  readonly stdin: Readable;
+  readonly stdout: { write(text: string): unknown };
+}
+
 /** The command of the simulator. */
-function simulatorCli(context: ProgramContext): Command {
+export function simulatorCli(context: ProgramContext, { stdin, stdout }: Conversation = process): Command {
   const command = new Command('simulator')
     .description(
       'Train virtual clients on a split made with --virtual; npx fedbatch run --simulate starts it.',
@@ -66,20 +73,24 @@ function simulatorCli(context: ProgramContext): Command {
         context,
       );
       try {
-        await answerRequests(simulator, context.signal);
+        await answerRequests(simulator, { stdin, stdout }, context.signal);
       } finally {
         await simulator.close();
         // Whoever writes the requests may keep it open: what has failed must end all the same.
-        process.stdin.destroy();
+        stdin.destroy();
       }
     });
 }
 
-async function answerRequests(simulator: Simulator, signal: AbortSignal): Promise<void> {
-  for await (const line of createInterface({ input: process.stdin, signal })) {
+async function answerRequests(
+  simulator: Simulator,
+  { stdin, stdout }: Conversation,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const line of createInterface({ input: stdin, signal })) {
     if (line.trim() === '') continue;
     const reply = await answer(simulator, parseRequest(line));
-    process.stdout.write(`${JSON.stringify(reply)}\n`);
+    stdout.write(`${JSON.stringify(reply)}\n`);
   }
   signal.throwIfAborted();
 }

@@ -50,10 +50,24 @@ export interface StageContext {
  * @throws {StageError} when it fails: with its last error message, and its exit code where that says more
  * @throws {InterruptedError} when the signal stopped it
  */
-export type StageRunner = (
-  task: StageTask,
-  context: StageContext & StageListeners,
-) => Promise<readonly string[]>;
+export interface StageRunner {
+  (task: StageTask, context: StageContext & StageListeners): Promise<readonly string[]>;
+  /** Starts one that answers requests; by default as a process. */
+  readonly service?: ServiceStarter;
+}
+
+/** A stage that answers requests. */
+export interface ServiceStage {
+  /** Writes a line to its stdin. */
+  write(line: string): void;
+  /** Lets it end: it has nothing more to do. */
+  end(): void;
+  /** Resolves when it has ended well, else rejects as a {@link StageRunner} does. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts a stage that lives until its stdin ends; its answers go to `onOutput`. */
+export type ServiceStarter = (task: StageTask, context: StageContext & StageListeners) => ServiceStage;
 
 /** A command that did its work, with what its program printed last. */
 export interface EndedCommand<T> {

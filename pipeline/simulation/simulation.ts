@@ -41,11 +41,9 @@ export type RunBefore = Omit<LocalRun, 'target'>;
 export function simulation(run: RunBefore, stages: StageRunner = runStage): Simulation {
   let simulator: SimulatorProcess | undefined;
   const started = (): SimulatorProcess => {
-    simulator ??= startSimulator(simulateCommand(run), {
-      ...run,
-      onEngine: ({ engine, why }) =>
-        tell(run, { stage: 'train' }, `${count(run.jobs, 'worker')} on ${engine} (${why})`),
-    });
+    const onEngine = ({ engine, why }: { readonly engine: string; readonly why: string }) =>
+      tell(run, { stage: 'train' }, `${count(run.jobs, 'worker')} on ${engine} (${why})`);
+    simulator ??= startSimulator(simulateCommand(run), { ...run, onEngine }, stages.service);
     return simulator;
   };
   const target = commandTarget(run, async (command, context) => {

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js';
-import type { StageContext, StageListeners, StageTask } from '../rounds/target.js';
+import type { ServiceStarter, StageContext, StageListeners, StageTask } from '../rounds/target.js';
 import { startService } from '../stage-process.js';
 
 /** A simulator at work. */
@@ -31,10 +31,11 @@ const RUNTIME = {
 export function startSimulator(
   command: StageTask,
   context: StageContext & Pick<StageListeners, 'onEngine'>,
+  start: ServiceStarter = startService,
 ): SimulatorProcess {
   const task = { ...command, runtime: RUNTIME };
   let answer: (line: string) => void = () => undefined;
-  const service = startService(task, { ...context, onOutput: (line) => answer(line) });
+  const service = start(task, { ...context, onOutput: (line) => answer(line) });
   const endedEarly = service.ended.then(() => {
     throw new StageError(task.stage, 'ended before it had answered.');
   });

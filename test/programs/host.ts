@@ -4,14 +4,22 @@
  * The stages of a run run here too, side by side as it wants them, but for those that a signal is to strike.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { PassThrough } from 'node:stream';
 import { type CommandBuilder, runArguments, runProgram } from '../../lib/cli/program.js';
 import { InterruptedError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { runCli } from '../../pipeline/cli.js';
 import { eachCli } from '../../pipeline/each-cli.js';
 import type { GivenTask, TrainingPipe } from '../../pipeline/piped/training-pipe.js';
-import type { StageRunner } from '../../pipeline/rounds/target.js';
-import { runStage, type StageEnding, settleStage } from '../../pipeline/stage-process.js';
+import type { ServiceStarter, StageRunner } from '../../pipeline/rounds/target.js';
+import {
+  lineSink,
+  passOn,
+  runStage,
+  type StageEnding,
+  settleStage,
+  stageError,
+} from '../../pipeline/stage-process.js';
 import { sweepCli } from '../../pipeline/sweep/cli.js';
 import { killedAt } from '../processes.js';
 import { builderOf } from '../programs.js';
@@ -102,8 +110,31 @@ const runStageHere: StageRunner = async (task, context) => {
   return settleStage(task, { exitCode, stdout: output.stdout.trimEnd().split('\n'), stderr }, context);
 };
 
+/** Runs the simulator here as its process would. */
+const startSimulatorHere: ServiceStarter = (task, context) => {
+  const stdin = new PassThrough();
+  const stdout = { write: (text: string) => context.onOutput?.(text.trimEnd()) };
+  const sink = lineSink(task, context);
+  const lines = { push: (line: string) => passOn(line, sink) };
+  const answering = async () => {
+    const { simulatorCli } = await import('../../simulator/cli.js');
+    const output = { stdout: '', stderr: '' };
+    const exitCode = await outputs.run(output, () =>
+      runArguments((program) => simulatorCli(program, { stdin, stdout }), task.arguments, {
+        ...{ reporter: jsonLines(lines), signal: context.signal },
+      }),
+    );
+    for (const line of output.stderr.split('\n')) passOn(line, sink);
+    if (context.signal.aborted) throw new InterruptedError();
+    if (exitCode !== 0) throw stageError({ exitCode }, sink);
+  };
+  const write = (line: string) => void stdin.write(`${line}\n`);
+  return { write, end: () => void stdin.end(), ended: answering() };
+};
+const stages: StageRunner = Object.assign(runStageHere, { service: startSimulatorHere });
+
 /** Collects what a stage tells as the lines of `--log-format json`. */
-function jsonLines(lines: string[]): Reporter {
+function jsonLines(lines: { push(line: string): unknown }): Reporter {
   const write = (level: string) => (msg: string, fields: object | undefined) =>
     void lines.push(JSON.stringify({ level, ...fields, msg }));
   const event = (name: string) => (facts: object) =>
@@ -135,13 +166,13 @@ const trainOutside: TrainingPipe = {
 
 /** What runs a command as a request wants it. */
 async function buildFor({ program, struck, isTrainedOutside }: HostRequest): Promise<CommandBuilder> {
-  if (program === 'sweep') return (context) => sweepCli(context, { stages: runStageHere });
-  if (program === 'each') return (context) => eachCli(context, { stages: runStageHere });
+  if (program === 'sweep') return (context) => sweepCli(context, { stages });
+  if (program === 'each') return (context) => eachCli(context, { stages });
   if (program !== 'run') return await builderOf(program);
   toStrike.clear();
   for (const stage of struck) toStrike.add(stage);
   const trainers = isTrainedOutside ? { openTrainers: async () => trainOutside } : {};
-  return (context) => runCli(context, { stages: runStageHere, ...trainers });
+  return (context) => runCli(context, { stages, ...trainers });
 }
 
 let last: Promise<unknown> = Promise.resolve();
