@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { runProgramFile } from '../test/programs.js';
+import { runCommand } from '../test/program-host.js';
 import { writeDenseModel, writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
 
@@ -61,7 +61,7 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       }
     };
     const predict = (...more: readonly string[]) =>
-      runProgramFile('cli', ['predict', '--image', image, '--model', 'digits', ...more]);
+      runCommand('predict', ['--image', image, '--model', 'digits', ...more]);
     try {
       assert.equal((await fetch(`${url}/readyz`)).status, 503);
       assert.equal((await fetch(`${url}/healthz`)).status, 200);
@@ -138,7 +138,7 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
       ],
       [['--image', text, '--port', nobody, '--protocol', 'grpc'], 5, /predict: 127\.0\.0\.1:\d+: /],
     ];
-    const results = await Promise.all(cases.map(([flags]) => runProgramFile('cli', ['predict', ...flags])));
+    const results = await Promise.all(cases.map(([flags]) => runCommand('predict', flags)));
     for (const [index, { exitCode, stderr }] of results.entries()) {
       const [flags, code, sentence] = cases[index] ?? [[], 0, /./];
       assert.equal(exitCode, code, `${flags.join(' ')}: ${stderr}`);

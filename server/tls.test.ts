@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { runCommand } from '../test/program-host.js';
 import { programPath, runProgramFile } from '../test/programs.js';
 import { writePrototypeModel } from './testing/prototype-model.js';
 import { digitPng } from './testing/segment-digits.js';
@@ -167,7 +168,7 @@ describe('fedbatch serve by TLS', () => {
     ];
     await Promise.all(
       cases.map(async ([flags, sentence]) => {
-        const { exitCode, stderr, stdout } = await start(flags);
+        const { exitCode, stderr, stdout } = await runCommand('serve', ['--model', model, ...flags]);
         assert.equal(exitCode, 2, stderr);
         assert.match(stderr, sentence);
         assert.equal(stdout, '');
