@@ -37,7 +37,18 @@ export const DEFINITIONS = {
   monitoring: {
     module: 'github.com/prometheus-operator/prometheus-operator',
     version: 'v0.85.0',
-    files: ['example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml'],
+    files: [
+      'example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml',
+      'example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml',
+    ],
+  },
+  kserve: {
+    module: 'github.com/kserve/kserve',
+    version: 'v0.16.0',
+    files: [
+      'config/crd/full/serving.kserve.io_servingruntimes.yaml',
+      'config/crd/full/serving.kserve.io_inferenceservices.yaml',
+    ],
   },
 } as const satisfies Readonly<Record<string, Definitions>>;
 
