@@ -56,14 +56,15 @@ const HONEST = { predict: 50, upload: 25, probe: 20 };
 type Attacks = AttackersOptions['attacks'];
 
 /** Each kind of attack, once with none. */
-export async function benchAttack({ rounds, journal }: BenchOptions): Promise<Table> {
+export async function benchAttack({ rounds, journal, only = '' }: BenchOptions): Promise<Table> {
   return withDirectory(async (directory) => {
     const model = await writeModel(directory);
     const served = join(directory, 'served.h5');
     const honest = await writeBodies(directory);
     const attacks = await writeAttacks(directory, { model, served });
+    const wanted = Object.entries(attacks).filter(([name]) => name.includes(only));
     const sides = Object.fromEntries(
-      Object.entries<Attacks>({ none: [], ...attacks }).map(([name, each]) => [
+      [['none', []] as const, ...wanted].map(([name, each]) => [
         name,
         async () => {
           await copyFile(model, served);

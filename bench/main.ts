@@ -73,6 +73,7 @@ interface Flags {
   readonly megabytes: number;
   readonly federatedRounds: number;
   readonly baseline?: string;
+  readonly only?: string;
   readonly write: boolean;
 }
 
@@ -96,6 +97,7 @@ const flags = new Command('bench')
   .option('--megabytes <n>', 'size of each file of the section data', numberOption({ above: 0 }), 1000)
   .option('--federated-rounds <n>', 'rounds of the section haul', integerOption({ min: 4 }), 500)
   .option('--baseline <dist>', 'compare start with this build of another commit: its folder dist')
+  .option('--only <words>', 'of the section attack those whose names contain this; writes nothing')
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
 const {
@@ -105,6 +107,7 @@ const {
   megabytes,
   federatedRounds,
   baseline,
+  only,
   write,
 } = flags.opts<Flags>();
 const until = minutes === undefined ? undefined : performance.now() + minutes * 60_000;
@@ -129,11 +132,13 @@ for (const name of asked.length > 0 ? asked : Object.keys(SECTIONS)) {
       megabytes,
       federatedRounds,
       ...(baseline === undefined ? {} : { baseline: resolve(baseline) }),
+      ...(only === undefined ? {} : { only }),
     });
     const markdown = `${formatMarkdown(table)}\n\n${machine(rounds)}`;
     console.log(markdown);
     const { report = REPORT } = section;
-    if (write) await writeFile(report, replaceSection(await readFile(report, 'utf8'), name, markdown));
+    if (write && only === undefined)
+      await writeFile(report, replaceSection(await readFile(report, 'utf8'), name, markdown));
     await journal.clear();
   } catch (error) {
     if (error instanceof PausedError) {

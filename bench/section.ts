@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly federatedRounds: number;
   /** The folder dist of another build, to compare with. */
   readonly baseline?: string;
+  /** Measure those attacks alone whose names contain this, beside the quiet server. */
+  readonly only?: string;
 }
 
 /** Measures one thing and returns its table. @throws {SkippedError} where something that it needs is missing */

@@ -1,5 +1,5 @@
 /** The web application as a value: its routes, and the limits in front of them. listen.ts does the listening. */
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Express } from 'express';
 import express from 'express';
 import helmet from 'helmet';
@@ -11,13 +11,14 @@ import { createApiHandler } from './api/api-handler.js';
 import { type BodyLimits, createBodyReader, DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { type Codecs, createCodecs } from './codecs/codecs.js';
 import { createFront } from './front.js';
+import { createRoom, type Room } from './held-bytes.js';
 import type { Predictor } from './models/predictor.js';
 import { type ModelStore, type ServedModels, singleModel } from './models/served-models.js';
 import { type Access, OPEN_ACCESS } from './operations/access.js';
-import type { RateLimit } from './operations/guard.js';
+import { clientAddress, type RateLimit } from './operations/guard.js';
 import { createMetrics, type Metrics } from './operations/metrics.js';
 import type { Sample } from './pictures/samples.js';
-import { createUploads, DEFAULT_UPLOAD_LIMITS, type UploadLimits } from './pictures/upload.js';
+import { createUploads, DEFAULT_UPLOAD_LIMITS, type UploadLimits, type Uploads } from './pictures/upload.js';
 import { addModelRoutes } from './routes/model-routes.js';
 import { addOperationsRoutes } from './routes/operations-routes.js';
 import { addPageRoutes } from './routes/page-routes.js';
@@ -38,6 +39,8 @@ export interface AppOptions {
   readonly codecs?: Codecs;
   readonly samples?: readonly Sample[];
   readonly limits?: Partial<UploadLimits & BodyLimits>;
+  /** Room for the bodies of the API; its own by default. */
+  readonly bodyRoom?: Room;
   readonly access?: Access;
   readonly rateLimit?: RateLimit;
   readonly metrics?: Metrics;
@@ -60,13 +63,16 @@ export function createWebApp(options: AppOptions): RequestListener {
   const models = options.models ?? singleModel(predictor);
   const limits = { ...DEFAULT_UPLOAD_LIMITS, ...DEFAULT_BODY_LIMITS, ...options.limits };
   const codecs = options.codecs ?? createCodecs();
+  const addressOf = (request: IncomingMessage) => clientAddress(request, options.trustedProxies ?? 0);
+  const { bodyRoom = createRoom(limits.maxHeldBytes), maxBodyBytes } = { ...options, ...limits };
+  const uploads = createUploads({ limits, room: createRoom(limits.maxHeldBytes), addressOf });
   return createFront({
     api: createApiHandler({
       models,
       codecs,
-      bodies: createBodyReader(limits),
+      bodies: createBodyReader({ maxBodyBytes, room: bodyRoom, addressOf }),
     }),
-    pages: createPages({ ...options, codecs, access, metrics, models, limits, reporter }),
+    pages: createPages({ ...options, codecs, uploads, access, metrics, models, limits, reporter }),
     access,
     metrics,
     reporter,
@@ -78,7 +84,7 @@ export function createWebApp(options: AppOptions): RequestListener {
 }
 
 type PagesOptions = Required<Pick<AppOptions, 'access' | 'codecs' | 'metrics' | 'models' | 'reporter'>> &
-  Omit<AppOptions, 'limits'> & { readonly limits: UploadLimits };
+  Omit<AppOptions, 'limits'> & { readonly limits: UploadLimits; readonly uploads: Uploads };
 
 /** Everything that is not the API. */
 function createPages({
@@ -86,6 +92,7 @@ function createPages({
   models,
   samples = [],
   codecs,
+  uploads,
   limits,
   reporter,
   ...options
@@ -97,7 +104,6 @@ function createPages({
   app.use(securityHeaders({ isTls }));
 
   addPageRoutes(app, { predictor, samples, page });
-  const uploads = createUploads(limits);
   addUploadRoute(app, { predictor, uploads, page });
   addPredictRoute(app, { predictor, codecs, uploads, limits });
   addModelRoutes(app, { models });

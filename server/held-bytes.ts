@@ -1,64 +1,215 @@
 /** Bytes of bodies that are kept in memory until they are answered, all of them together within one bound. */
 
-/** The bytes of one body. */
-export interface HeldBytes {
-  readonly length: number;
-  /** Adds a part. False, and nothing is added, where all bodies together would be too much. */
-  add(chunk: Uint8Array): boolean;
-  /** All parts in one piece. */
-  bytes(): Buffer;
+/** What one body takes of the room. */
+export interface Place {
+  /** Counts bytes that have come. False, and nothing is counted, where all bodies together would be too much. */
+  add(bytes: number): boolean;
   /** Gives the room back; doing so again does nothing. */
   release(): void;
+  /** Called when the body comes too slowly while others wait. */
+  onStalled?: () => void;
+}
+
+/** Whose body it is. */
+interface Sender {
+  readonly address: string;
+}
+
+/** A large body that says how long it is. */
+interface DeclaredBody extends Sender {
+  readonly bytes: number;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
 }
 
 /** Room for the bodies of many. */
-interface Room {
-  hold(): HeldBytes;
+export interface Room {
+  /** A place for a small body, or for one that does not say how long it is: it grows as that comes. */
+  open(sender: Sender): Place;
+  /**
+   * A place for a large body, once there is room for all of it: what is refused half-way was read for nothing. Of those
+   * that wait, who has least goes first, and nobody gets more than half. Undefined where the wait takes too long.
+   */
+  enter(body: DeclaredBody): Promise<Place | undefined>;
 }
 
 /** A small body: more than a prediction of a few examples or a drawing takes. */
 export const SMALL_BODY_BYTES = 65_536;
 /** Large bodies leave the rest of the room to small ones, which nobody keeps out by holding many large ones. */
 const LARGE_SHARE = 0.8;
+/** Of that, what one address may have. */
+const ADDRESS_SHARE = 0.5;
+/** A body may wait so long for its place. Nobody reads it meanwhile: what was sent lies in the system's buffers. */
+const WAIT_MS = 5_000;
+const MOST_WAITING = 1_000;
+/** While others wait, a body brings so many bytes in so long, or leaves its place to them: a tenth of what a slow phone does. */
+const STALL_MS = 5_000;
+const STALL_BYTES = 65_536;
 
-/**
- * Makes room. Parts are copied into one array that grows: a list of them would cost a hundred bytes for each part of one
- * byte, which a client may send as many of as the body has bytes.
- */
-export function createRoom(maxHeldBytes: number): Room {
+interface Entered {
+  readonly place: Place;
+  readonly bytes: number;
+  received: number;
+  /** What had come when it was looked at last, and when that was. */
+  before: number;
+  since: number;
+}
+
+interface Waiting {
+  readonly body: DeclaredBody;
+  readonly settle: (place: Place | undefined) => void;
+}
+
+/** Makes room. */
+export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = STALL_MS } = {}): Room {
+  const mostLarge = LARGE_SHARE * maxHeldBytes;
   let heldBytes = 0;
+  /** Of large bodies. */
+  const heldBy = new Map<string, number>();
+  const entered = new Set<Entered>();
+  const line = new Set<Waiting>();
+  let looking: NodeJS.Timeout | undefined;
+
+  const heldOf = ({ address }: Sender) => heldBy.get(address) ?? 0;
+  const hasRoom = (bytes: number, sender: Sender) => {
+    const own = heldOf(sender);
+    return heldBytes + bytes <= mostLarge && (own === 0 || own + bytes <= ADDRESS_SHARE * mostLarge);
+  };
+
+  function hold(bytes: number, sender?: Sender): void {
+    heldBytes += bytes;
+    if (sender === undefined) return;
+    const held = heldOf(sender) + bytes;
+    if (held > 0) heldBy.set(sender.address, held);
+    else heldBy.delete(sender.address);
+  }
+
+  function admit(): void {
+    for (;;) {
+      let next: Waiting | undefined;
+      for (const each of line)
+        if (hasRoom(each.body.bytes, each.body) && (!next || heldOf(each.body) < heldOf(next.body)))
+          next = each;
+      if (next === undefined) return;
+      next.settle(placeOf(next.body));
+    }
+  }
+
+  function look(): void {
+    const now = performance.now();
+    for (const each of entered) {
+      if (now - each.since < stallMs) continue;
+      const isSlow = each.received < Math.min(each.bytes, each.before + STALL_BYTES);
+      each.before = each.received;
+      each.since = now;
+      if (isSlow) each.place.onStalled?.();
+    }
+  }
+
+  function placeOf(body: DeclaredBody): Place {
+    const place: Place = {
+      add(bytes) {
+        own.received += bytes;
+        return own.received <= body.bytes;
+      },
+      release() {
+        if (!entered.delete(own)) return;
+        hold(-body.bytes, body);
+        admit();
+      },
+    };
+    const own: Entered = { place, bytes: body.bytes, received: 0, before: 0, since: performance.now() };
+    hold(body.bytes, body);
+    entered.add(own);
+    return place;
+  }
+
   return {
-    hold() {
-      let target: Buffer = Buffer.alloc(0);
-      let length = 0;
+    open(sender) {
+      let [small, large] = [0, 0];
       return {
-        get length() {
-          return length;
-        },
-        add(chunk) {
-          const end = length + chunk.length;
-          const room = end > SMALL_BODY_BYTES ? LARGE_SHARE * maxHeldBytes : maxHeldBytes;
-          if (heldBytes + chunk.length > room) return false;
-          heldBytes += chunk.length;
-          if (length === 0) target = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-          else {
-            if (end > target.length) {
-              const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BODY_BYTES, 2 * end));
-              target.copy(grown, 0, 0, length);
-              target = grown;
-            }
-            target.set(chunk, length);
+        add(bytes) {
+          if (small + large + bytes > SMALL_BODY_BYTES) {
+            if (!hasRoom(bytes, sender)) return false;
+            hold(bytes, sender);
+            large += bytes;
+          } else {
+            if (heldBytes + bytes > maxHeldBytes) return false;
+            hold(bytes);
+            small += bytes;
           }
-          length = end;
           return true;
         },
-        bytes: () => target.subarray(0, length),
         release() {
-          heldBytes -= length;
-          length = 0;
-          target = Buffer.alloc(0);
+          hold(-small);
+          hold(-large, sender);
+          [small, large] = [0, 0];
+          if (line.size > 0) admit();
         },
       };
     },
+
+    async enter(body) {
+      if (body.signal.aborted) return undefined;
+      if (line.size === 0 && hasRoom(body.bytes, body)) return placeOf(body);
+      if (line.size >= MOST_WAITING) return undefined;
+      return new Promise((resolve) => {
+        const leave = () => waiting.settle(undefined);
+        const late = setTimeout(leave, waitMs);
+        const waiting: Waiting = {
+          body,
+          settle(place) {
+            clearTimeout(late);
+            body.signal.removeEventListener('abort', leave);
+            line.delete(waiting);
+            if (line.size === 0) clearInterval(looking);
+            resolve(place);
+          },
+        };
+        body.signal.addEventListener('abort', leave, { once: true });
+        if (line.size === 0) looking = setInterval(look, stallMs / 5);
+        line.add(waiting);
+        admit();
+      });
+    },
   };
+}
+
+/**
+ * The bytes of a body, in one array that grows as its parts come: a list of them would cost a hundred bytes for each part
+ * of one byte, which a client may send as many of as the body has bytes.
+ */
+export class Parts {
+  #target: Buffer = Buffer.alloc(0);
+  #length = 0;
+  readonly #expected: number;
+
+  /** @param expected how many bytes will come, as far as that is known: a promise that nobody need keep */
+  constructor(expected = 0) {
+    this.#expected = expected;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(part: Uint8Array): void {
+    const end = this.#length + part.length;
+    if (this.#length === 0) this.#target = Buffer.from(part.buffer, part.byteOffset, part.length);
+    else {
+      if (end > this.#target.length) {
+        const wanted = this.#expected < end ? 2 * end : Math.min(2 * end, this.#expected);
+        const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BODY_BYTES, wanted));
+        this.#target.copy(grown, 0, 0, this.#length);
+        this.#target = grown;
+      }
+      this.#target.set(part, this.#length);
+    }
+    this.#length = end;
+  }
+
+  /** All of them in one piece. */
+  bytes(): Buffer {
+    return this.#target.subarray(0, this.#length);
+  }
 }

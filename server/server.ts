@@ -12,9 +12,11 @@ import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { type AllowedHosts, readHosts } from '../lib/http/hosts.js';
 import { listenAt } from '../lib/http/listen.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
+import { DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
 import { startGrpc } from './grpc/grpc-server.js';
+import { createRoom } from './held-bytes.js';
 import type { BatchingLimits } from './models/batching.js';
 import type { ModelCard } from './models/model-card.js';
 import { type OpenedModel, openModel } from './models/open-model.js';
@@ -102,6 +104,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     const front = {
       models: store,
       codecs: createCodecs(),
+      bodyRoom: createRoom(DEFAULT_BODY_LIMITS.maxHeldBytes),
       access,
       metrics,
       trustedProxies: options.trustProxy,

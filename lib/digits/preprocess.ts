@@ -32,8 +32,7 @@ export interface ModelInput {
 export interface PictureStep {
   /** What was done, in a few words. */
   readonly name: string;
-  /** Made when it is asked for: most answers are given without pictures. */
-  readonly image: () => GreyImage;
+  readonly image: GreyImage;
 }
 
 /** One input of the model, and where in the picture it is from. */
@@ -43,7 +42,7 @@ export interface Candidate {
   readonly box: Box;
   /** The line of writing that it stands in, from 1 at the top. */
   readonly line: number;
-  /** What was done to this part alone. */
+  /** What was done to this part alone, where it is to be shown. */
   readonly stages: readonly PictureStep[];
 }
 
@@ -54,21 +53,23 @@ export interface Reading {
   readonly plausibility: number;
 }
 
-/** A picture ready to be read. */
-interface Prepared {
+/** A picture ready to be read: plain data, which another process may have made. */
+export interface Prepared {
   /** True where signs are looked for and there is no ink: a guess would mean nothing. */
   readonly blank: boolean;
-  /** What was done to the whole picture. */
+  /** What was done to the whole picture, where it is to be shown. */
   readonly stages: readonly PictureStep[];
   /** From left to right, line by line; at least one. For each, the ways in which it may be taken; the model decides. */
   readonly parts: readonly (readonly Reading[])[];
 }
 
 /** What a model reads. */
-interface PrepareOptions {
+export interface PrepareOptions {
   readonly shape: InputShape;
   /** Signs (digits, letters) are looked for as MNIST has them; any other picture is given whole. */
   readonly subject: 'signs' | 'picture';
+  /** With the pictures of all steps; most answers are given without. */
+  readonly isShown?: boolean;
 }
 
 /** A colour must differ this much, of 1, or the picture counts as blank. */
@@ -85,7 +86,10 @@ export function prepare(image: RgbaImage, options: PrepareOptions): Prepared {
 }
 
 /** The same in steps of a few milliseconds each, for those who have other things to do in between. */
-export function* preparing(image: RgbaImage, { shape, subject }: PrepareOptions): Generator<void, Prepared> {
+export function* preparing(
+  image: RgbaImage,
+  { shape, subject, isShown = false }: PrepareOptions,
+): Generator<void, Prepared> {
   const [height, width, channels] = shape;
   const size = { width, height };
   const planes = flattenColours(image);
@@ -97,17 +101,19 @@ export function* preparing(image: RgbaImage, { shape, subject }: PrepareOptions)
   if (blank) return { blank, stages: [], parts: [[nothing(size, image)]] };
   const picture = evenLight(grey);
   yield;
-  const lit: readonly PictureStep[] = [
-    { name: 'grey', image: () => grey },
-    { name: 'even light, bright ink', image: () => clamped(picture) },
-  ];
+  const lit: readonly PictureStep[] = isShown
+    ? [
+        { name: 'grey', image: grey },
+        { name: 'even light, bright ink', image: clamped(picture) },
+      ]
+    : [];
   if (isAsTrained(picture, size)) {
     const only = candidate(trainedForm(grey, picture), { ...size, left: 0, top: 0 });
     return { blank, stages: lit, parts: [[alone(only)]] };
   }
   const found = findInk(picture);
   yield;
-  const stages: readonly PictureStep[] = [...lit, { name: 'ink alone', image: () => found.ink }];
+  const stages: readonly PictureStep[] = isShown ? [...lit, { name: 'ink alone', image: found.ink }] : [];
   const isOneSign = image.width <= size.width && image.height <= size.height;
   const whole = isOneSign ? asOneSign(found.pieces) : undefined;
   const lines = isOneSign ? (whole ? [[whole]] : []) : findSigns(found.pieces, found.ink);
@@ -116,7 +122,7 @@ export function* preparing(image: RgbaImage, { shape, subject }: PrepareOptions)
   const parts: (readonly Reading[])[] = [];
   for (const [at, signs] of lines.entries()) {
     for (const sign of signs) {
-      parts.push(readings({ found, sign, line: at + 1, size, isOneSign }));
+      parts.push(readings({ found, sign, line: at + 1, size, isOneSign, isShown }));
       yield;
     }
   }
@@ -137,19 +143,22 @@ interface SignOptions {
   readonly line: number;
   readonly size: Size;
   readonly isOneSign: boolean;
+  readonly isShown: boolean;
 }
 
-function readings({ found, sign, line, size, isOneSign }: SignOptions): readonly Reading[] {
+function readings({ found, sign, line, size, isOneSign, isShown }: SignOptions): readonly Reading[] {
   const ways = isOneSign ? [{ signs: [sign], plausibility: 0 }] : waysToRead(found, sign);
   return ways.map(({ signs, plausibility }) => ({
     plausibility,
     candidates: signs.map((each) => {
       const { cut, boxed, centred } = formSign(found, each, size);
       const { left, top, width, height } = each;
-      const stages = [
-        { name: 'cut out', image: () => cut },
-        { name: `fitted into ${boxed.width} × ${boxed.height}`, image: () => boxed },
-      ];
+      const stages = isShown
+        ? [
+            { name: 'cut out', image: cut },
+            { name: `fitted into ${boxed.width} × ${boxed.height}`, image: boxed },
+          ]
+        : [];
       return { ...candidate(centred, { left, top, width, height }, stages), line };
     }),
   }));

@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { UsageError } from '../core/errors.js';
 import { errorCode } from '../core/system-errors.js';
+import { discard } from './discard.js';
 
 /** A certificate with its chain, and its key, in PEM. */
 export interface TlsFiles {
@@ -46,7 +47,7 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_INTERVAL_MS = 2_000;
 /** Who goes on sending after the answer has time to read it. */
-const LINGER_MS = 2_000;
+export const LINGER_MS = 2_000;
 /** Running requests may finish for this long: less than the program's own grace, and than Kubernetes' 30 s. */
 const DRAIN_MS = 4_000;
 const DRAIN_CHECK_INTERVAL_MS = 50;
@@ -63,6 +64,10 @@ export async function listenAt(
     connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_INTERVAL_MS, headersTimeoutMs),
   };
   const listener: RequestListener = (request, response) => {
+    // Before Node itself does something about a body that was not read to its end.
+    response.once('prefinish', () => {
+      if (!request.complete) discard(request);
+    });
     response.once('finish', () => linger(request));
     app(request, response);
   };

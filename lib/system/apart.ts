@@ -1,6 +1,7 @@
 /** Work in a process of its own: what ends it, stops it or fills its memory fails alone, and the process is replaced. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { giveWay } from './priority.js';
 import { usageOfProcess } from './process-usage.js';
 import { createSlots } from './slots.js';
 
@@ -20,6 +21,8 @@ export interface ApartOptions {
   readonly input?: Uint8Array;
   /** Whether what it says of its own end, which may be pages, goes nowhere. */
   readonly isQuiet?: boolean;
+  /** Whether it lets all others go first where the processor has too much to do. */
+  readonly givesWay?: boolean;
 }
 
 /** Asks a process. */
@@ -129,6 +132,7 @@ function startProcess(options: ApartOptions): ApartProcess {
     serialization: 'advanced',
     stdio: [input === undefined ? 'ignore' : 'pipe', 'ignore', isQuiet ? 'ignore' : 'inherit', 'ipc'],
   });
+  if (options.givesWay === true && child.pid !== undefined) giveWay(child.pid);
   // A process that has ended takes no more: its end tells.
   child.stdin?.on('error', () => undefined).end(input);
   const pending = new Map<number, Asked>();

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { readInTurns } from '../body-turns.js';
-import { createRoom, type HeldBytes } from '../held-bytes.js';
+import { Parts, type Place, type Room, SMALL_BODY_BYTES } from '../held-bytes.js';
 
 /** Bounds on the bodies of API requests. */
 export interface BodyLimits {
@@ -19,49 +19,85 @@ export interface BodyReader {
   /**
    * Reads the body of a request and lets `use` work with it, which counts as held until that has ended.
    *
-   * @throws {HttpProblem} 413 where the body is too large, 415 where it is compressed, 503 where too much is held
+   * @throws {HttpProblem} 413 where the body is too large, 415 where it is compressed, 408 where it comes too slowly while
+   *   others wait, 503 where too much is held
    */
   use(request: IncomingMessage, use: (body: Uint8Array) => Promise<void>): Promise<void>;
 }
 
+interface ReaderOptions {
+  readonly maxBodyBytes: number;
+  readonly room: Room;
+  /** Whose request it is. */
+  readonly addressOf: (request: IncomingMessage) => string;
+}
+
 /** Makes a reader. */
-export function createBodyReader({ maxBodyBytes, maxHeldBytes }: BodyLimits): BodyReader {
-  const room = createRoom(maxHeldBytes);
+export function createBodyReader({ maxBodyBytes, room, addressOf }: ReaderOptions): BodyReader {
   return {
     async use(request, use) {
       const { 'content-encoding': encoding = 'identity', 'content-length': declared = '0' } = request.headers;
       if (encoding !== 'identity')
         throw new HttpProblem(415, `Send the body as it is: Content-Encoding ${encoding} is not taken.`);
-      if (Number(declared) > maxBodyBytes) throw tooLarge(maxBodyBytes);
-      const held = room.hold();
+      const declaredBytes = Number(declared);
+      if (declaredBytes > maxBodyBytes) throw tooLarge(maxBodyBytes);
+      const place = await takePlace(request, { room, declaredBytes, address: addressOf(request) });
       try {
-        await use(await collect(request, held, maxBodyBytes));
+        await use(await collect(request, place, { maxBodyBytes, declaredBytes }));
       } finally {
-        held.release();
+        place.release();
       }
     },
   };
 }
 
-function collect(request: IncomingMessage, held: HeldBytes, maxBodyBytes: number): Promise<Uint8Array> {
+interface PlaceOptions {
+  readonly room: Room;
+  readonly declaredBytes: number;
+  readonly address: string;
+}
+
+/** Waits until there is room for a body. @throws {HttpProblem} 503 where that takes too long */
+export async function takePlace(
+  request: IncomingMessage,
+  { room, declaredBytes, address }: PlaceOptions,
+): Promise<Place> {
+  if (!(declaredBytes > SMALL_BODY_BYTES)) return room.open({ address });
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  request.once('close', leave);
+  const place = await room.enter({ address, bytes: declaredBytes, signal: gone.signal });
+  request.off('close', leave);
+  if (place === undefined) throw tooMuch();
+  return place;
+}
+
+function collect(
+  request: IncomingMessage,
+  place: Place,
+  { maxBodyBytes, declaredBytes }: { readonly maxBodyBytes: number; readonly declaredBytes: number },
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     // What comes after a refusal is let go by: the answer is on its way.
     let isSettled = false;
+    let parts = new Parts(declaredBytes);
     const refuse = (problem: HttpProblem) => {
       if (isSettled) return;
       isSettled = true;
-      held.release();
+      parts = new Parts();
       reject(problem);
     };
+    place.onStalled = () => refuse(tooSlow());
     readInTurns(request, (part) => {
       if (isSettled) return;
-      if (held.length + part.length > maxBodyBytes) refuse(tooLarge(maxBodyBytes));
-      else if (!held.add(part)) refuse(tooMuch());
+      if (parts.length + part.length > maxBodyBytes) refuse(tooLarge(maxBodyBytes));
+      else if (place.add(part.length)) parts.add(part);
+      else refuse(tooMuch());
     });
     request.once('end', () => {
       if (isSettled) return;
       isSettled = true;
-      resolve(held.bytes());
+      resolve(parts.bytes());
     });
     request.once('close', () => refuse(new HttpProblem(400, 'The body ended too soon.')));
   });
@@ -71,7 +107,13 @@ function tooLarge(maxBodyBytes: number): HttpProblem {
   return new HttpProblem(413, `The body is too large: at most ${maxBodyBytes / 1e6} MB are accepted.`);
 }
 
-function tooMuch(): HttpProblem {
+/** Of a body that comes byte by byte while others wait for its room. */
+export function tooSlow(): HttpProblem {
+  return new HttpProblem(408, 'The body comes too slowly while others wait; try again later.');
+}
+
+/** Of a body for which there is no room. */
+export function tooMuch(): HttpProblem {
   return new HttpProblem(503, 'Too many requests at the moment; try again in a second.', {
     headers: { 'Retry-After': '1' },
   });

@@ -7,7 +7,8 @@ import type { Prediction } from '../../lib/formats/stage-results.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
 import { decodeImage } from '../pictures/decode-image.js';
-import { pictureTensor } from '../pictures/picture-input.js';
+import { pictureOptions, pictureTensor } from '../pictures/picture-input.js';
+import { prepareImage } from '../pictures/prepare-image.js';
 import type { NumbersAnswer } from './predict-numbers.js';
 import { noPictureModel, onlySignature, type Question, rowsOf, toldFacts } from './serving-client.js';
 
@@ -32,7 +33,9 @@ export async function pictureQuestion(
       const [only, ...others] = facts.inputs;
       if (only?.isPicture !== true || others.length > 0) throw noPictureModel(address);
       const wanted = { ...only, scale: given ?? only.scale };
-      const tensor = await asPicture(image, async () => pictureTensor(await decodeImage(bytes), wanted));
+      const tensor = await asPicture(image, async () =>
+        pictureTensor(await prepareImage(bytes, pictureOptions(wanted)), wanted),
+      );
       const said = await client.predict({ [only.name]: tensor }, signature);
       return { answers: wordsOfAnswers(rowsOf(said, { facts, count: 1, address }), 1, facts) };
     }

@@ -1,12 +1,11 @@
 /** The thread in which large bodies are read and large answers written. */
-import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { HttpProblem } from '../../lib/http/problems.js';
+import { giveWay } from '../../lib/system/priority.js';
 import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codecs.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');
-// On Linux this is about the calling thread alone: where cores are short, small requests go first.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+giveWay();
 const port = parentPort;
 port.on('message', async ({ name, argument }: CodecRequest) => {
   try {

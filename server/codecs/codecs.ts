@@ -64,11 +64,16 @@ const INLINE_BYTES = 65_536;
 /** The bounds of json.ts and tensor.ts keep a body well below; beyond, the thread ends and not the server. */
 const HEAP_MEGABYTES = 1_024;
 
-/** Makes codecs; their thread starts with the first large body, and keeps no process alive. */
-export function createCodecs(): Codecs {
+/** A thread that nobody has asked for so long ends, and what it took of the memory for large bodies with it. */
+const IDLE_MS = 5_000;
+
+/** Makes codecs; their thread starts with a large body, and keeps no process alive. */
+export function createCodecs({ idleMs = IDLE_MS } = {}): Codecs {
   let worker: Worker | undefined;
   // One after the other: what many ask at the same time takes no more memory than what one asks.
   let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  let idle: NodeJS.Timeout | undefined;
 
   function start(): Worker {
     const resourceLimits = { maxOldGenerationSizeMb: HEAP_MEGABYTES };
@@ -78,10 +83,29 @@ export function createCodecs(): Codecs {
     started
       .on('error', () => undefined)
       .once('exit', () => {
-        worker = undefined;
+        if (worker === started) worker = undefined;
       });
     worker = started;
     return started;
+  }
+
+  /** Asks once all that was asked before has been answered. */
+  async function askNext(request: CodecRequest): Promise<unknown> {
+    clearTimeout(idle);
+    waiting++;
+    const answer = last.then(() => ask(request));
+    last = answer.catch(() => undefined);
+    try {
+      return await answer;
+    } finally {
+      if (--waiting === 0) idle = setTimeout(end, idleMs).unref();
+    }
+  }
+
+  function end(): void {
+    void worker?.terminate();
+    // Who asks from now on gets another.
+    worker = undefined;
   }
 
   function ask(request: CodecRequest): Promise<unknown> {
@@ -105,9 +129,7 @@ export function createCodecs(): Codecs {
       // Each name has its own types, which a look-up by a variable name loses.
       const codec = CODECS[name] as (given: typeof argument) => ReturnType<Codec<typeof name>>;
       if (sizeBytes <= INLINE_BYTES) return codec(argument);
-      const answer = last.then(() => ask({ name, argument }));
-      last = answer.catch(() => undefined);
-      return answer as Promise<Awaited<ReturnType<typeof codec>>>;
+      return askNext({ name, argument }) as Promise<Awaited<ReturnType<typeof codec>>>;
     },
   };
 }

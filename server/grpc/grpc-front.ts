@@ -1,12 +1,17 @@
 /** What every gRPC call passes before its method: its id, its count, who sent it. As front.ts does for HTTP. */
+import type { ServerHttp2Stream } from 'node:http2';
 import {
   Metadata,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   ServerListenerBuilder,
   status,
 } from '@grpc/grpc-js';
 import { chooseRequestId } from '../../lib/http/answers.js';
+import { LINGER_MS } from '../../lib/http/listen.js';
+import { tooMuch } from '../api/exchange.js';
+import type { Room } from '../held-bytes.js';
 import { addressBefore, type Guard } from '../operations/guard.js';
 import { CLIENT_GONE, type Observer } from '../operations/observer.js';
 import { httpStatus, toStatus } from './status.js';
@@ -18,7 +23,24 @@ interface GrpcFrontOptions {
   readonly trustedProxies: number;
   /** How long a client may take for its message, as for a request over HTTP. */
   readonly messageTimeoutMs: number;
+  /** Room for the messages, from their first byte to the answer. */
+  readonly room: Room;
+  readonly maxMessageBytes: number;
 }
+
+interface Held {
+  readonly address: string;
+  readonly onTooMuch: () => void;
+}
+
+/** What a call of the library keeps to itself. */
+interface CallParts {
+  readonly stream: ServerHttp2Stream;
+  /** How the client packs its messages; `identity` where it does not. */
+  readonly incomingEncoding: string;
+}
+
+const partsOf = (call: ServerInterceptingCallInterface) => call as unknown as CallParts;
 
 /** Names a call in its metadata, and in those that end its answer. */
 export const REQUEST_ID = 'x-request-id';
@@ -32,7 +54,20 @@ export function createGrpcFront({
   observe,
   trustedProxies,
   messageTimeoutMs,
+  room,
+  maxMessageBytes,
 }: GrpcFrontOptions): ServerInterceptor {
+  /** Counts the bytes of a call. What is packed is taken for as large as it may become. */
+  function holdMessage(call: ServerInterceptingCallInterface, { address, onTooMuch }: Held): void {
+    const { stream, incomingEncoding } = partsOf(call);
+    const place = room.open({ address });
+    stream.once('close', () => place.release());
+    if (incomingEncoding !== 'identity' && !place.add(maxMessageBytes)) onTooMuch();
+    stream.on('data', (part: Uint8Array) => {
+      if (!place.add(part.length)) onTooMuch();
+    });
+  }
+
   return ({ path }, call) => {
     let late: NodeJS.Timeout | undefined;
     let requestId = '';
@@ -54,6 +89,8 @@ export function createGrpcFront({
                 address: address(),
                 authorization: metadata.get('authorization')[0]?.toString(),
               });
+              const onTooMuch = () => fronted.sendStatus(toStatus(tooMuch()));
+              holdMessage(call, { address: address(), onTooMuch });
               const asked = path === PROBE ? Promise.resolve() : guard(sender);
               late = setTimeout(
                 () =>
@@ -84,6 +121,9 @@ export function createGrpcFront({
         metadata.set(REQUEST_ID, requestId);
         ended?.(httpStatus(answer.code ?? 0));
         next({ ...answer, metadata });
+        // Who goes on sending has time to read it.
+        const { stream } = partsOf(call);
+        if (!stream.readableEnded) setTimeout(() => stream.close(), LINGER_MS).unref();
       },
     });
     return fronted;

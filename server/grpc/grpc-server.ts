@@ -5,14 +5,17 @@ import {
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  type ServiceDefinition,
   type sendUnaryData,
   setLogVerbosity,
   status,
 } from '@grpc/grpc-js';
 import { type ListenOptions, listenProblem, REQUEST_TIMEOUT_MS } from '../../lib/http/listen.js';
+import { HttpProblem } from '../../lib/http/problems.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { DEFAULT_BODY_LIMITS } from '../api/exchange.js';
 import { type Codecs, createCodecs } from '../codecs/codecs.js';
+import { createRoom, type Room } from '../held-bytes.js';
 import type { ServedModels } from '../models/served-models.js';
 import type { Access } from '../operations/access.js';
 import { createGuard, type RateLimit } from '../operations/guard.js';
@@ -34,6 +37,8 @@ export interface GrpcOptions extends ObserverOptions {
   readonly trustedProxies: number;
   /** How long a client may take for its message. */
   readonly messageTimeoutMs?: number;
+  /** Room for messages; its own by default. */
+  readonly bodyRoom?: Room;
 }
 
 /** A gRPC server that takes calls. */
@@ -49,6 +54,8 @@ const DRAIN_MS = 4_000;
 /** Connections that keep silent are asked whether they are still there. */
 const KEEPALIVE_MS = 60_000;
 const MAX_STREAMS = 1_000;
+/** Questions about models hold a few names; millions of them fit into a message. */
+const MOST_ASKED_BYTES = 4_096;
 // What fails is told by errors; the library would write to stderr too.
 setLogVerbosity(logVerbosity.NONE);
 
@@ -59,40 +66,40 @@ export async function startGrpc(
 ): Promise<RunningGrpcServer> {
   const { models, reporter, trustedProxies, codecs = createCodecs() } = options;
   const { messageTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { maxBodyBytes, maxHeldBytes } = DEFAULT_BODY_LIMITS;
   const front = {
     guard: createGuard(options),
     observe: createObserver(options),
     trustedProxies,
     messageTimeoutMs,
+    room: options.bodyRoom ?? createRoom(maxHeldBytes),
+    maxMessageBytes: maxBodyBytes,
   };
   const server = new Server({
-    'grpc.max_receive_message_length': DEFAULT_BODY_LIMITS.maxBodyBytes,
+    'grpc.max_receive_message_length': maxBodyBytes,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     // Nobody asks for these figures, which are kept of each call.
     'grpc.enable_channelz': 0,
     interceptors: [createGrpcFront(front)],
   });
-  const { Predict, ...services } = serviceDefinition('tensorflow.serving.PredictionService');
-  // The messages of Predict are bytes here: what is large in them is read elsewhere.
-  const asBytes = { requestDeserialize: (bytes: Buffer) => bytes, responseSerialize: asBuffer };
-  server.addService(
-    { ...services, ...(Predict === undefined ? {} : { Predict: { ...Predict, ...asBytes } }) },
-    {
-      Predict: unary((message: Buffer) => answerPredict({ models, codecs }, message), reporter),
-      GetModelMetadata: unary(
-        (request: Parameters<typeof getModelMetadata>[1]) => getModelMetadata(models, request),
-        reporter,
-      ),
-    },
-  );
-  server.addService(serviceDefinition('tensorflow.serving.ModelService'), {
-    GetModelStatus: unary(
-      (request: Parameters<typeof getModelStatus>[1]) => getModelStatus(models, request),
+  // All messages are bytes here: what is large in those of Predict is read elsewhere, and all others have to be small.
+  const prediction = serviceDefinition('tensorflow.serving.PredictionService');
+  server.addService(inBytes(prediction), {
+    Predict: unary((message) => answerPredict({ models, codecs }, message), reporter),
+    GetModelMetadata: unary(
+      (message) => getModelMetadata(models, readSmall(prediction.GetModelMetadata, message)),
       reporter,
     ),
   });
-  server.addService(serviceDefinition('grpc.health.v1.Health'), {
+  const model = serviceDefinition('tensorflow.serving.ModelService');
+  server.addService(inBytes(model), {
+    GetModelStatus: unary(
+      (message) => getModelStatus(models, readSmall(model.GetModelStatus, message)),
+      reporter,
+    ),
+  });
+  server.addService(inBytes(serviceDefinition('grpc.health.v1.Health')), {
     Check: unary(() => ({ status: models.card() === undefined ? 'NOT_SERVING' : 'SERVING' }), reporter),
   });
   const bound = await bind(server, { host, port, ...(tls === undefined ? {} : { tls }) });
@@ -100,9 +107,32 @@ export async function startGrpc(
   return { address: `${host}:${bound}`, close: () => drain(server) };
 }
 
+/** The same service, whose requests are the bytes of their messages, and so is the answer of Predict. */
+function inBytes(service: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(service).map(([name, method]) => {
+    const answers = name === 'Predict' ? { responseSerialize: asBuffer } : {};
+    return [name, { ...method, requestDeserialize: (bytes: Buffer) => bytes, ...answers }] as const;
+  });
+  return Object.fromEntries(methods);
+}
+
+/** Makes objects of the message of a question about models. @throws {HttpProblem} 400 */
+function readSmall<Message>(method: ServiceDefinition[string] | undefined, message: Buffer): Message {
+  if (message.length > MOST_ASKED_BYTES)
+    throw new HttpProblem(
+      400,
+      `Expected a message of at most ${MOST_ASKED_BYTES} bytes, found ${message.length}.`,
+    );
+  try {
+    return method?.requestDeserialize(message) as Message;
+  } catch (cause) {
+    throw new HttpProblem(400, 'Expected a message of this method, found bytes that are none.', { cause });
+  }
+}
+
 /** A handler of one request and one answer; what it throws becomes a status. */
-function unary<Request>(answer: (request: Request) => Promise<object> | object, reporter: Reporter) {
-  return async (call: ServerUnaryCall<Request, object>, done: sendUnaryData<object>) => {
+function unary(answer: (message: Buffer) => Promise<object> | object, reporter: Reporter) {
+  return async (call: ServerUnaryCall<Buffer, object>, done: sendUnaryData<object>) => {
     try {
       done(null, await answer(call.request));
     } catch (error) {

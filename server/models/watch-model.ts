@@ -24,6 +24,9 @@ interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
+/** After a look that took long, so many times as long without one. */
+const RESTS = 4;
+
 /** Watches until `signal` aborts. Never rejects: what is wrong with the file is reported once, and the old model stays. */
 export async function watchModel(options: WatchOptions): Promise<void> {
   const { modelPath, store, intervalMs, until = () => false, onTaken, reporter, signal } = options;
@@ -31,6 +34,7 @@ export async function watchModel(options: WatchOptions): Promise<void> {
   let seen = '';
   let complaint = '';
   while (!signal.aborted && !until()) {
+    const begun = performance.now();
     try {
       const now = await identify(modelPath);
       if (now.identity !== seen || now.isYoung) {
@@ -46,7 +50,9 @@ export async function watchModel(options: WatchOptions): Promise<void> {
       complaint = message;
     }
     await readRecords();
-    await delay(intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+    // A file that is replaced again and again keeps a processor busy for a part of the time only.
+    const restMs = Math.max(intervalMs, RESTS * (performance.now() - begun));
+    await delay(restMs, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 

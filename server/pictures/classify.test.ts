@@ -121,7 +121,7 @@ describe('reading several digits in one picture', () => {
 
   it('explains each step in pictures', async () => {
     const { steps, digits } = await explain(
-      await classify(await paper(400, 260, await row([7, 1])), predictor),
+      await classify(await paper(400, 260, await row([7, 1])), predictor, { isShown: true }),
     );
     assert.deepEqual(
       steps.map(({ name }) => name),

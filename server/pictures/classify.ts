@@ -1,16 +1,9 @@
 /** The way of a picture through the server: decode, prepare, predict, and choose among the ways to take it. */
 
 import type { Box } from '../../lib/digits/grey-image.js';
-import {
-  type Candidate,
-  type InputShape,
-  type ModelInput,
-  type PictureStep,
-  preparing,
-} from '../../lib/digits/preprocess.js';
+import type { Candidate, InputShape, ModelInput, PictureStep } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { HttpProblem, PredictorUnavailableError } from '../../lib/http/problems.js';
-import { inSteps } from '../../lib/system/in-steps.js';
 import { requireClasses } from '../api/model-rows.js';
 import { withoutNoise } from '../codecs/answers.js';
 import { sharesOfLogits } from '../models/answer-words.js';
@@ -51,8 +44,8 @@ interface ReadDigit {
 /** An answer and the pictures behind it. */
 export interface Classified {
   readonly answer: Answer;
-  /** The picture as given, upright, at most 512 pixels a side. */
-  readonly given: GivenImage;
+  /** The picture as given, upright, at most 512 pixels a side, where it is to be shown. */
+  readonly given?: GivenImage;
   /** What was done to the whole picture. */
   readonly stages: readonly PictureStep[];
   readonly read: readonly ReadDigit[];
@@ -64,10 +57,15 @@ export interface Classified {
 /**
  * Reads the picture in `bytes`.
  *
+ * @param isShown with the pictures of all steps, to be looked at
  * @throws {HttpProblem} when the bytes are no picture that can be read
  * @throws {PredictorUnavailableError} when no model can answer
  */
-export async function classify(bytes: Uint8Array, predictor: Predictor): Promise<Classified> {
+export async function classify(
+  bytes: Uint8Array,
+  predictor: Predictor,
+  { isShown = false }: { readonly isShown?: boolean } = {},
+): Promise<Classified> {
   const card = predictor.card();
   if (card === undefined) throw new PredictorUnavailableError('The model is not loaded yet.');
   requireClasses(card);
@@ -77,18 +75,17 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
       400,
       'The model takes no pictures: give it numbers, on the page or with :predict or /infer.',
     );
-  const given = await pictureDecoder.decodeImage(bytes);
-  const { blank, stages, parts } = await inSteps(
-    preparing(given, { shape: inputShape, subject: subjectOf(card) }),
-  );
+  const options = { shape: inputShape, subject: subjectOf(card), isShown };
+  const { blank, stages, parts, size, original, given } = await pictureDecoder.prepareImage(bytes, options);
+  const shown = given === undefined ? {} : { given };
   const [nothing] = blank ? (parts[0]?.[0]?.candidates ?? []) : [];
   if (nothing !== undefined) {
     const answer = { prediction: null, probabilities: [], digits: [] };
-    return { answer, given, stages, read: [], input: nothing.input, inputShape };
+    return { answer, ...shown, stages, read: [], input: nothing.input, inputShape };
   }
   const candidates = parts.flatMap((ways) => ways.flatMap((way) => way.candidates));
   const rows = await predictAll(candidates, { predictor, card });
-  const scale = given.original.width / given.width;
+  const scale = original.width / size.width;
   const chosen = parts.flatMap((ways) => {
     const scored = ways.map((way) => ({
       candidates: way.candidates,
@@ -107,7 +104,7 @@ export async function classify(bytes: Uint8Array, predictor: Predictor): Promise
   if (first === undefined) throw new RangeError('a prepared picture has no parts');
   const { prediction, probabilities } = first.answer;
   const answer = { prediction, probabilities, digits: read.map((each) => each.answer) };
-  return { answer, given, stages, read, input: first.input, inputShape };
+  return { answer, ...shown, stages, read, input: first.input, inputShape };
 }
 
 /** Whether a model reads signs, as MNIST has them: one grey plane, and each class is called by one character. */

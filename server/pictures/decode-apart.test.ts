@@ -5,14 +5,15 @@ import { HttpProblem } from '../../lib/http/problems.js';
 import { MARKS } from '../testing/mortal-decode-worker.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { createDecoder } from './decode-apart.js';
-import { decodeImage } from './decode-image.js';
+import { prepareImage } from './prepare-image.js';
 
 const workerUrl = new URL('../testing/mortal-decode-worker.js', import.meta.url);
 
 describe('a picture that its decoder does not survive', async () => {
   const good = await digitPng(7);
   const marked = (mark: string) => Buffer.concat([good, Buffer.from(mark)]);
-  const expected = await decodeImage(good);
+  const input = { shape: [28, 28, 1], subject: 'signs' } as const;
+  const expected = await prepareImage(good, input);
   const refused = (sentence: RegExp) => (error: unknown) => {
     assert.ok(error instanceof HttpProblem);
     assert.equal(error.status, 422);
@@ -23,26 +24,29 @@ describe('a picture that its decoder does not survive', async () => {
   it('is refused, alone and beside others, which are read', async () => {
     const decoder = createDecoder({ workerUrl });
     decoder.start();
-    const bad = decoder.decodeImage(marked(MARKS.ends));
-    const beside = Array.from({ length: 4 }, () => decoder.decodeImage(good));
+    const bad = decoder.prepareImage(marked(MARKS.ends), input);
+    const beside = Array.from({ length: 4 }, () => decoder.prepareImage(good, input));
     await assert.rejects(bad, refused(/ends its decoder, and cannot be read\.$/));
-    for (const picture of await Promise.all(beside)) assert.deepEqual({ ...picture }, { ...expected });
-    await assert.rejects(decoder.decodeImage(marked(MARKS.ends)), refused(/ends its decoder/));
-    assert.deepEqual({ ...(await decoder.decodeImage(good)) }, { ...expected });
+    for (const picture of await Promise.all(beside)) assert.deepEqual(picture, expected);
+    await assert.rejects(decoder.prepareImage(marked(MARKS.ends), input), refused(/ends its decoder/));
+    assert.deepEqual(await decoder.prepareImage(good, input), expected);
   });
 
   it('is refused after the deadline where it stops its decoder', async () => {
     const decoder = createDecoder({ workerUrl, deadlineMs: 5_000 });
-    const bad = decoder.decodeImage(marked(MARKS.hangs));
-    const beside = decoder.decodeImage(good);
+    const bad = decoder.prepareImage(marked(MARKS.hangs), input);
+    const beside = decoder.prepareImage(good, input);
     await assert.rejects(bad, refused(/takes more than 5 s to read\.$/));
-    assert.deepEqual({ ...(await beside) }, { ...expected });
+    assert.deepEqual(await beside, expected);
   });
 
   it('is refused as everywhere where it is merely damaged', async () => {
     const decoder = createDecoder();
     const jpeg = Buffer.from('\xff\xd8\xff\xe0 no more', 'latin1');
     await assert.rejects(decoder.readSides(jpeg), refused(/The JPEG image is damaged or incomplete/));
-    await assert.rejects(decoder.decodeImage(good.subarray(0, 60)), refused(/The PNG image is damaged/));
+    await assert.rejects(
+      decoder.prepareImage(good.subarray(0, 60), input),
+      refused(/The PNG image is damaged/),
+    );
   });
 });

@@ -1,25 +1,29 @@
 /**
- * Decodes pictures in a process of its own: the libraries behind it are native, and a picture that ends or stops them ends
- * its own request alone. The process is replaced, and who was read beside that picture is read again.
+ * Makes a model's inputs of pictures in processes of their own: the libraries that decode are native, and a picture that
+ * ends or stops them ends its own request alone. The process is replaced, and who was read beside that picture is read
+ * again. Large pictures have a process that gives way to all others: they take tens of milliseconds to seconds each.
  */
+import type { PrepareOptions } from '../../lib/digits/preprocess.js';
 import { HttpProblem, type PlainAnswer, valueIn } from '../../lib/http/problems.js';
 import { ApartEnded, createApart } from '../../lib/system/apart.js';
 import { createSlots } from '../../lib/system/slots.js';
-import { type GivenImage, requireBounded, type Sides, sidesInHeader } from './decode-image.js';
+import { requireBounded, type Sides, sidesInHeader } from './decode-image.js';
+import type { PreparedImage } from './prepare-image.js';
 
 /** Asks the process. */
 export interface DecodeRequest {
-  readonly wanted: 'sides' | 'picture';
   readonly bytes: Uint8Array;
+  /** The model's input that it is to become; without, its sides are asked for. */
+  readonly input?: PrepareOptions;
 }
 
 /** Reads pictures elsewhere. */
 export interface PictureDecoder {
   /** As `readSides` of decode-image.ts. @throws {HttpProblem} as that does */
   readSides(bytes: Uint8Array): Promise<Sides>;
-  /** As `decodeImage`, of some pictures at a time. @throws {HttpProblem} as that does */
-  decodeImage(bytes: Uint8Array): Promise<GivenImage>;
-  /** Starts the process, so that the first picture need not wait for that. */
+  /** As `prepareImage`, of some pictures at a time. @throws {HttpProblem} as that does */
+  prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<PreparedImage>;
+  /** Starts the process of small pictures, so that the first need not wait for that. */
   start(): void;
 }
 
@@ -30,43 +34,53 @@ interface DecoderOptions {
   readonly deadlineMs?: number;
 }
 
-/** Above, a picture takes one thread for up to a second: a phone's photos, and what was made to be slow. */
-const LARGE_PIXELS = 4_000_000;
+/** Above, a picture is large: it takes tens of milliseconds, most of it to find what is written there. */
+export const LARGE_PIXELS = 65_536;
+/** Above, it takes one thread for up to a second: a phone's photos, and what was made to be slow. */
+const HUGE_PIXELS = 4_000_000;
 /** The decoder itself gives up after some seconds; this is for one that does not come to that. */
 const DEADLINE_MS = 15_000;
 
-/** Makes a decoder. Its process starts with the first picture, and keeps no other process alive. */
+/** Makes a decoder. Its processes start with the first picture of their kind, and keep no other process alive. */
 export function createDecoder({
-  workerUrl = new URL('./decode-worker.js', import.meta.url),
+  workerUrl: module = new URL('./decode-worker.js', import.meta.url),
   deadlineMs = DEADLINE_MS,
 }: DecoderOptions = {}): PictureDecoder {
-  const apart = createApart<DecodeRequest, PlainAnswer<Sides | GivenImage>>({
-    module: workerUrl,
-    deadlineMs,
-  });
-  // The process has four threads for pictures: small ones never wait for large ones.
-  const turns = { small: createSlots(2), large: createSlots(1) };
+  const start = (givesWay: boolean) =>
+    createApart<DecodeRequest, PlainAnswer<Sides | PreparedImage>>({ module, deadlineMs, givesWay });
+  const apart = { small: start(false), large: start(true) };
+  // A process has four threads for pictures: huge ones leave some to others.
+  const turns = { small: createSlots(2), large: createSlots(2), huge: createSlots(1) };
+  const known = new WeakMap<Uint8Array, Promise<Sides>>();
 
-  async function ask<Value>(wanted: DecodeRequest['wanted'], bytes: Uint8Array): Promise<Value> {
-    const reply = await apart.ask({ wanted, bytes }).catch((error: unknown) => {
+  async function ask<Value>(kind: keyof typeof apart, request: DecodeRequest): Promise<Value> {
+    const reply = await apart[kind].ask(request).catch((error: unknown) => {
       throw error instanceof ApartEnded ? refusal(error, deadlineMs) : error;
     });
     return valueIn(reply) as Value;
   }
 
-  async function readSides(bytes: Uint8Array): Promise<Sides> {
-    return requireBounded(sidesInHeader(bytes) ?? (await ask<Sides>('sides', bytes)));
+  async function sidesOf(bytes: Uint8Array): Promise<Sides> {
+    return requireBounded(sidesInHeader(bytes) ?? (await ask<Sides>('small', { bytes })));
+  }
+
+  /** Once for each picture, however often it is asked. */
+  function readSides(bytes: Uint8Array): Promise<Sides> {
+    const sides = known.get(bytes) ?? sidesOf(bytes);
+    known.set(bytes, sides);
+    return sides;
   }
 
   return {
     readSides,
-    async decodeImage(bytes) {
+    async prepareImage(bytes, input) {
       const { width, height } = await readSides(bytes);
       const pixels = width * height;
-      const slots = turns[pixels > LARGE_PIXELS ? 'large' : 'small'];
-      return slots.use(() => ask<GivenImage>('picture', bytes), { cost: pixels });
+      const kind = pixels > LARGE_PIXELS ? 'large' : 'small';
+      const slots = turns[pixels > HUGE_PIXELS ? 'huge' : kind];
+      return slots.use(() => ask<PreparedImage>(kind, { bytes, input }), { cost: pixels });
     },
-    start: apart.start,
+    start: apart.small.start,
   };
 }
 

@@ -1,9 +1,10 @@
-/** The process in which uploaded pictures are decoded. */
+/** The process in which uploaded pictures are decoded, and a model's inputs made of them. */
 import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
 import type { DecodeRequest } from './decode-apart.js';
-import { decodeImage, readSides } from './decode-image.js';
+import { readSides } from './decode-image.js';
+import { prepareImage } from './prepare-image.js';
 
-answerApart(({ wanted, bytes }: DecodeRequest) =>
-  plainAnswer(async () => (wanted === 'sides' ? readSides : decodeImage)(bytes)),
+answerApart(({ bytes, input }: DecodeRequest) =>
+  plainAnswer<unknown>(() => (input === undefined ? readSides(bytes) : prepareImage(bytes, input))),
 );

@@ -1,6 +1,5 @@
 /** An answer in pictures: what was done to an upload step by step, and what the model saw. */
 import sharp from 'sharp';
-import type { GreyImage } from '../../lib/digits/grey-image.js';
 import type { PictureStep } from '../../lib/digits/preprocess.js';
 import type { Classified, DigitAnswer } from './classify.js';
 import { toDataUrl } from './decode-image.js';
@@ -46,7 +45,7 @@ export async function explain({ stages, read, inputShape }: Classified): Promise
 }
 
 async function drawStage({ name, image }: PictureStep): Promise<ShownStage> {
-  const { width, height, values }: GreyImage = image();
+  const { width, height, values } = image;
   const levels = Uint8Array.from(values, (value) => Math.round(Math.max(0, Math.min(1, value)) * 255));
   const png = await sharp(levels, { raw: { width, height, channels: 1 } })
     .resize({ width: SHOWN_SIDE, height: SHOWN_SIDE, fit: 'inside', withoutEnlargement: true })

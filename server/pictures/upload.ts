@@ -5,9 +5,10 @@ import multer, { MulterError, type StorageEngine } from 'multer';
 import { messageOf } from '../../lib/core/errors.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
+import { takePlace, tooSlow } from '../api/exchange.js';
 import { readInTurns } from '../body-turns.js';
-import { createRoom } from '../held-bytes.js';
-import { pictureDecoder } from './decode-apart.js';
+import { Parts, type Room } from '../held-bytes.js';
+import { LARGE_PIXELS, pictureDecoder } from './decode-apart.js';
 
 /** The multipart field that carries the image. */
 const FILE_FIELD = 'file';
@@ -18,8 +19,6 @@ export const FIELD_PREFIX = 'input.';
 export interface UploadLimits {
   /** Largest image file. */
   readonly maxFileBytes: number;
-  /** What all uploads together may take in memory, from their first byte to the answer; more are answered 503. */
-  readonly maxHeldBytes: number;
   /** Uploads that are decoded and answered at the same time; those that are still arriving do not count. */
   readonly maxRunning: number;
   /** Uploads that have arrived and may wait for their turn; more are answered 503. */
@@ -28,13 +27,11 @@ export interface UploadLimits {
 
 export const DEFAULT_UPLOAD_LIMITS: UploadLimits = {
   maxFileBytes: 5_000_000,
-  maxHeldBytes: 320_000_000,
   maxRunning: 64,
   maxWaiting: 1_000,
 };
 
-/** Above, a picture keeps the event loop busy for tens of milliseconds: few at a time, and others' requests in between. */
-const LARGE_PIXELS = 65_536;
+/** Of large pictures few at a time: more would only wait for the process that reads them. */
 const LARGE_RUNNING = 2;
 
 /** A form of this many times the limit is refused without reading it to its end, as its declared length or on the way. */
@@ -74,16 +71,22 @@ export interface Uploads {
   readonly form: readonly RequestHandler[];
 }
 
+interface UploadsOptions {
+  readonly limits: UploadLimits;
+  readonly room: Room;
+  /** Whose request it is. */
+  readonly addressOf: (request: Request) => string;
+}
+
 /** Makes the handlers. */
-export function createUploads(limits: UploadLimits): Uploads {
-  const { maxRunning, maxWaiting, maxFileBytes, maxHeldBytes } = limits;
+export function createUploads({ limits, room, addressOf }: UploadsOptions): Uploads {
+  const { maxRunning, maxWaiting, maxFileBytes } = limits;
   const small = createSlots(maxRunning, { waiting: maxWaiting });
   const large = createSlots(Math.min(LARGE_RUNNING, maxRunning), { waiting: maxWaiting });
-  const storage = createBoundedMemory(maxHeldBytes);
   const receive = (parts: PartLimits) => {
     // The types of multer do not know `streamHandler`.
     const options: multer.Options & { readonly streamHandler: typeof feed } = {
-      storage,
+      storage: MEMORY,
       streamHandler: feed,
       limits: { ...parts, fileSize: maxFileBytes, headerPairs: 20, fieldNestingDepth: 0 },
     };
@@ -91,22 +94,28 @@ export function createUploads(limits: UploadLimits): Uploads {
   };
   const parsing =
     (parse: RequestHandler): RequestHandler =>
-    (request, response, next) => {
+    async (request, response, next) => {
       refuseByHeaders(request, maxFileBytes);
+      const declaredBytes = Number(request.headers['content-length'] ?? 0);
+      const place = await takePlace(request, { room, declaredBytes, address: addressOf(request) });
+      response.once('close', () => place.release());
       let isSettled = false;
       const settle = (problem?: unknown) => {
         if (!isSettled) next(problem);
         isSettled = true;
       };
       // The parser tells what is wrong with a form at its end, which may never come.
+      place.onStalled = () => settle(tooSlow());
       let length = 0;
       request.on('data', (part: Buffer) => {
         length += part.length;
         if (length > maxFileBytes * HOPELESS_FACTOR) settle(tooLarge(maxFileBytes));
+        else if (!place.add(part.length)) settle(tooMany());
       });
-      parse(request, response, (error: unknown) =>
-        settle(error === undefined ? undefined : uploadProblem(error, maxFileBytes)),
-      );
+      const end = (error: unknown) =>
+        settle(error === undefined ? undefined : uploadProblem(error, maxFileBytes));
+      refusals.set(response, end);
+      parse(request, response, end);
     };
 
   /** Waits for the turn of some pictures. False where the client has gone meanwhile. */
@@ -162,34 +171,41 @@ export function fileIn(request: Request, field = FILE_FIELD): Uint8Array | undef
   return found?.buffer;
 }
 
-/** Keeps images in memory, all of them together within `maxHeldBytes`, each until its request is answered or gone. */
-function createBoundedMemory(maxHeldBytes: number): StorageEngine {
-  const room = createRoom(maxHeldBytes);
-  return {
-    _handleFile({ res }, { stream }, done) {
-      const held = room.hold();
-      let isOver = false;
-      const drop = () => {
-        isOver = true;
-        held.release();
-      };
-      res?.once('close', drop);
-      stream.on('data', (chunk: Uint8Array) => {
-        if (isOver || held.add(chunk)) return;
-        drop();
-        done(tooMany());
-      });
-      stream.once('limit', () => held.release());
-      stream.on('end', () => {
-        if (!isOver) done(null, { buffer: held.bytes(), size: held.length });
-      });
-    },
-    _removeFile: (_request, _file, done) => done(null),
-  };
-}
+/** Keeps files in memory until their requests are answered or gone. */
+const MEMORY: StorageEngine = {
+  _handleFile({ res, headers }, { stream }, done) {
+    let parts = new Parts(Number(headers['content-length'] ?? 0));
+    let isOver = false;
+    const drop = () => {
+      isOver = true;
+      parts = new Parts();
+    };
+    res?.once('close', drop);
+    stream.on('data', (part: Uint8Array) => {
+      if (!isOver) parts.add(part);
+    });
+    stream.once('limit', () => {
+      parts = new Parts();
+      if (res !== undefined) refusals.get(res)?.(new MulterError('LIMIT_FILE_SIZE'));
+    });
+    stream.on('end', () => {
+      if (!isOver) done(null, { buffer: parts.bytes(), size: parts.length });
+    });
+  },
+  _removeFile: (_request, _file, done) => done(null),
+};
+
+/**
+ * What tells at once that a form is refused, by its answer. Its parser would read the rest of it first, as fast as it
+ * comes.
+ */
+const refusals = new WeakMap<Response, (error: unknown) => void>();
 
 /** Gives a form to its parser. */
 function feed(request: Request, parser: Writable): void {
+  parser.once('error', (error) => {
+    if (request.res !== undefined) refusals.get(request.res)?.(error);
+  });
   readInTurns(request, (part) => {
     // Where the form has been given up, the rest of it goes by.
     if (parser.writableNeedDrain) return undefined;

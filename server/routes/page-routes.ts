@@ -52,7 +52,8 @@ export function addPageRoutes(app: Express, { predictor, samples, page }: PageRo
     get: [
       async (request, response) => {
         const { name, png } = sampleOf(request.params.name);
-        const shown = await show(await classify(png, predictor), `/samples/${encodeURIComponent(name)}`);
+        const classified = await classify(png, predictor, { isShown: true });
+        const shown = await show(classified, `/samples/${encodeURIComponent(name)}`);
         sendPage(response, renderPage({ ...page(), shown }));
       },
     ],

@@ -14,7 +14,7 @@ import type { ModelCard } from '../models/model-card.js';
 import { answerFactsOf, inputsOf, type Predictor } from '../models/predictor.js';
 import type { ServedInput } from '../models/served-facts.js';
 import { pictureDecoder } from '../pictures/decode-apart.js';
-import { pictureTensor } from '../pictures/picture-input.js';
+import { pictureOptions, pictureTensor } from '../pictures/picture-input.js';
 import { FIELD_PREFIX, fileIn, type UploadLimits, type Uploads } from '../pictures/upload.js';
 import type { GivenFields } from '../views/example-form.js';
 import { MOST_SHOWN, renderFormPage } from '../views/form-page.js';
@@ -99,7 +99,7 @@ async function tensorsOfForm(request: Request, card: ModelCard): Promise<NamedTe
     const tensor =
       picture === undefined
         ? tensorOfFields(fieldsOf(request, input), input)
-        : pictureTensor(await pictureDecoder.decodeImage(picture), input);
+        : pictureTensor(await pictureDecoder.prepareImage(picture, pictureOptions(input)), input);
     return [input.name, tensor] as const;
   });
   return Object.fromEntries(await Promise.all(tensors));

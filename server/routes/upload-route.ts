@@ -24,14 +24,15 @@ export function addUploadRoute(app: Express, { predictor, uploads, page }: Uploa
     post: [
       ...uploads.image,
       async (request, response) => {
-        const classified = await classify(request.file?.buffer ?? new Uint8Array(), predictor);
+        const isPage = wantsHtml(request);
+        const isExplained = isPage || request.query.explain !== undefined;
+        const bytes = request.file?.buffer ?? new Uint8Array();
+        const classified = await classify(bytes, predictor, { isShown: isExplained });
         response.vary('Accept');
-        if (wantsHtml(request)) {
-          const givenUrl = await toDataUrl(classified.given.values, [
-            classified.given.height,
-            classified.given.width,
-            4,
-          ]);
+        if (isPage) {
+          const { given } = classified;
+          const givenUrl =
+            given === undefined ? '' : await toDataUrl(given.values, [given.height, given.width, 4]);
           sendPage(response, renderPage({ ...page(), shown: await show(classified, givenUrl) }));
         } else {
           const { prediction, probabilities, digits } = classified.answer;
@@ -45,7 +46,7 @@ export function addUploadRoute(app: Express, { predictor, uploads, page }: Uploa
             digits,
             lines: linesRead(classified.answer, wordsFor(predictor.card())),
             ...(isBlank ? { blank: true, message: NOTHING_FOUND } : {}),
-            ...(request.query.explain === undefined ? {} : { explanation: await explain(classified) }),
+            ...(isExplained ? { explanation: await explain(classified) } : {}),
             pixels: pixelRows(classified.input, classified.inputShape),
           });
         }

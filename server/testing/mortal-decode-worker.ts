@@ -2,16 +2,17 @@
 import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
 import type { DecodeRequest } from '../pictures/decode-apart.js';
-import { decodeImage } from '../pictures/decode-image.js';
+import { readSides } from '../pictures/decode-image.js';
+import { prepareImage } from '../pictures/prepare-image.js';
 
 /** Behind a picture, these end the process, or stop it for ever. */
 export const MARKS = { ends: 'ends the decoder', hangs: 'hangs the decoder' } as const;
 
 if (process.send !== undefined) {
-  answerApart(({ bytes }: DecodeRequest) => {
+  answerApart(({ bytes, input }: DecodeRequest) => {
     const end = Buffer.from(bytes.subarray(-MARKS.hangs.length)).toString('latin1');
     if (end.endsWith(MARKS.ends)) process.exit(134);
     if (end.endsWith(MARKS.hangs)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    return plainAnswer(() => decodeImage(bytes));
+    return plainAnswer<unknown>(() => (input === undefined ? readSides(bytes) : prepareImage(bytes, input)));
   });
 }
