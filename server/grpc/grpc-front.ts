@@ -61,11 +61,16 @@ export function createGrpcFront({
   function holdMessage(call: ServerInterceptingCallInterface, { address, onTooMuch }: Held): void {
     const { stream, incomingEncoding } = partsOf(call);
     const place = room.open({ address });
+    let isRefused = false;
+    const take = (bytes: number) => {
+      if (isRefused || place.add(bytes)) return;
+      isRefused = true;
+      place.release();
+      onTooMuch();
+    };
     stream.once('close', () => place.release());
-    if (incomingEncoding !== 'identity' && !place.add(maxMessageBytes)) onTooMuch();
-    stream.on('data', (part: Uint8Array) => {
-      if (!place.add(part.length)) onTooMuch();
-    });
+    if (incomingEncoding !== 'identity') take(maxMessageBytes);
+    stream.on('data', (part: Uint8Array) => take(part.length));
   }
 
   return ({ path }, call) => {
@@ -89,8 +94,6 @@ export function createGrpcFront({
                 address: address(),
                 authorization: metadata.get('authorization')[0]?.toString(),
               });
-              const onTooMuch = () => fronted.sendStatus(toStatus(tooMuch()));
-              holdMessage(call, { address: address(), onTooMuch });
               const asked = path === PROBE ? Promise.resolve() : guard(sender);
               late = setTimeout(
                 () =>
@@ -100,6 +103,8 @@ export function createGrpcFront({
                   }),
                 messageTimeoutMs,
               );
+              const onTooMuch = () => fronted.sendStatus(toStatus(tooMuch()));
+              holdMessage(call, { address: address(), onTooMuch });
               asked.then(
                 () => pass(metadata),
                 (error: unknown) => fronted.sendStatus(toStatus(error)),

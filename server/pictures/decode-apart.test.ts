@@ -1,6 +1,9 @@
 /** Pictures that end or stop their decoder are refused; what was read beside them is read, and so is what follows. */
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { constants, getPriority } from 'node:os';
 import { describe, it } from 'node:test';
+import sharp from 'sharp';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { MARKS } from '../testing/mortal-decode-worker.js';
 import { digitPng } from '../testing/segment-digits.js';
@@ -48,5 +51,37 @@ describe('a picture that its decoder does not survive', async () => {
       decoder.prepareImage(good.subarray(0, 60), input),
       refused(/The PNG image is damaged/),
     );
+  });
+});
+
+/** The processes that this one has started, with their priorities. */
+async function priorities(): Promise<readonly number[]> {
+  const threads = await readdir('/proc/self/task');
+  const lists = threads.map((thread) => readFile(`/proc/self/task/${thread}/children`, 'utf8'));
+  const pids = (await Promise.all(lists)).join(' ').split(' ').filter(Boolean);
+  return pids.map((pid) => getPriority(Number(pid)));
+}
+
+describe('a large picture', () => {
+  const isLinux = process.platform === 'linux';
+  const reason = 'a process has its list of children on Linux only';
+
+  it('becomes the same input in a process that lets others go first', {
+    skip: !isLinux && reason,
+  }, async () => {
+    const large = await sharp(await digitPng(4))
+      .resize(400, 400)
+      .png()
+      .toBuffer();
+    const input = { shape: [28, 28, 1], subject: 'signs', isShown: true } as const;
+    const decoder = createDecoder();
+    decoder.start();
+    const found = await decoder.prepareImage(large, input);
+    assert.deepEqual(found, await prepareImage(large, input));
+    assert.ok(found.stages.length > 0 && found.given?.width === 400);
+    const among = await priorities();
+    const [lowest, highest] = [Math.max(...among), Math.min(...among)];
+    assert.equal(lowest, constants.priority.PRIORITY_BELOW_NORMAL);
+    assert.ok(highest < lowest, `${among}`);
   });
 });
