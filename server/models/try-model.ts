@@ -30,7 +30,12 @@ export async function tryModel(
   { bytes = new Uint8Array(new SharedArrayBuffer(0)), ...request }: WorkerSettings,
   { workerUrl = new URL('./trial-worker.js', import.meta.url), deadlineMs = DEADLINE_MS }: TrialOptions = {},
 ): Promise<void> {
-  const trial = createApart<TrialRequest, TrialReply>({ module: workerUrl, deadlineMs, input: bytes, givesWay: true });
+  const trial = createApart<TrialRequest, TrialReply>({
+    module: workerUrl,
+    deadlineMs,
+    input: bytes,
+    givesWay: true,
+  });
   try {
     const reply = await trial.ask(request);
     if (reply.kind === 'refused') throw new ModelRefusedError(reply.message, reply.exitCode);
