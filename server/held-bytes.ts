@@ -1,7 +1,7 @@
 /** Bytes of bodies that are kept in memory until they are answered, all of them together within one bound. */
 
 /** What one body takes of the room. */
-export interface Place {
+export interface BodyPlace {
   /** Counts bytes that have come. False, and nothing is counted, where all bodies together would be too much. */
   add(bytes: number): boolean;
   /** Gives the room back; doing so again does nothing. */
@@ -25,12 +25,12 @@ interface DeclaredBody extends Sender {
 /** Room for the bodies of many. */
 export interface Room {
   /** A place for a small body, or for one that does not say how long it is: it grows as that comes. */
-  open(sender: Sender): Place;
+  open(sender: Sender): BodyPlace;
   /**
    * A place for a large body, once there is room for all of it: what is refused half-way was read for nothing. Of those
    * that wait, who has least goes first, and nobody gets more than half. Undefined where the wait takes too long.
    */
-  enter(body: DeclaredBody): Promise<Place | undefined>;
+  enter(body: DeclaredBody): Promise<BodyPlace | undefined>;
 }
 
 /** A small body: more than a prediction of a few examples or a drawing takes. */
@@ -47,7 +47,7 @@ const STALL_MS = 5_000;
 const STALL_BYTES = 65_536;
 
 interface Entered {
-  readonly place: Place;
+  readonly place: BodyPlace;
   readonly bytes: number;
   received: number;
   /** What had come when it was looked at last, and when that was. */
@@ -57,7 +57,7 @@ interface Entered {
 
 interface Waiting {
   readonly body: DeclaredBody;
-  readonly settle: (place: Place | undefined) => void;
+  readonly settle: (place: BodyPlace | undefined) => void;
 }
 
 /** Makes room. */
@@ -106,8 +106,8 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
     }
   }
 
-  function placeOf(body: DeclaredBody): Place {
-    const place: Place = {
+  function placeOf(body: DeclaredBody): BodyPlace {
+    const place: BodyPlace = {
       add(bytes) {
         own.received += bytes;
         return own.received <= body.bytes;
@@ -179,7 +179,7 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
  * The bytes of a body, in one array that grows as its parts come: a list of them would cost a hundred bytes for each part
  * of one byte, which a client may send as many of as the body has bytes.
  */
-export class Parts {
+export class BodyParts {
   #target: Buffer = Buffer.alloc(0);
   #length = 0;
   readonly #expected: number;

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { readInTurns } from '../body-turns.js';
-import { Parts, type Place, type Room, SMALL_BODY_BYTES } from '../held-bytes.js';
+import { BodyParts, type BodyPlace, type Room, SMALL_BODY_BYTES } from '../held-bytes.js';
 
 /** Bounds on the bodies of API requests. */
 export interface BodyLimits {
@@ -61,7 +61,7 @@ interface PlaceOptions {
 export async function takePlace(
   request: IncomingMessage,
   { room, declaredBytes, address }: PlaceOptions,
-): Promise<Place> {
+): Promise<BodyPlace> {
   if (!(declaredBytes > SMALL_BODY_BYTES)) return room.open({ address });
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -74,17 +74,17 @@ export async function takePlace(
 
 function collect(
   request: IncomingMessage,
-  place: Place,
+  place: BodyPlace,
   { maxBodyBytes, declaredBytes }: { readonly maxBodyBytes: number; readonly declaredBytes: number },
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     // What comes after a refusal is let go by: the answer is on its way.
     let isSettled = false;
-    let parts = new Parts(declaredBytes);
+    let parts = new BodyParts(declaredBytes);
     const refuse = (problem: HttpProblem) => {
       if (isSettled) return;
       isSettled = true;
-      parts = new Parts();
+      parts = new BodyParts();
       reject(problem);
     };
     place.onStalled = () => refuse(tooSlow());

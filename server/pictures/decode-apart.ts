@@ -38,8 +38,10 @@ interface DecoderOptions {
 export const LARGE_PIXELS = 65_536;
 /** Above, it takes one thread for up to a second: a phone's photos, and what was made to be slow. */
 const HUGE_PIXELS = 4_000_000;
-/** The decoder itself gives up after some seconds; this is for one that does not come to that. */
-const DEADLINE_MS = 15_000;
+/** The decoder itself gives up after half of it; this is for one that does not come to that. */
+const DEADLINE_MS = 60_000;
+/** Of the processor: three at a time take a second each. */
+const MOST_CPU_MS = 10_000;
 
 /** Makes a decoder. Its processes start with the first picture of their kind, and keep no other process alive. */
 export function createDecoder({
@@ -47,7 +49,10 @@ export function createDecoder({
   deadlineMs = DEADLINE_MS,
 }: DecoderOptions = {}): PictureDecoder {
   const start = (givesWay: boolean) =>
-    createApart<DecodeRequest, PlainAnswer<Sides | PreparedImage>>({ module, deadlineMs, givesWay });
+    createApart<DecodeRequest, PlainAnswer<Sides | PreparedImage>>({
+      ...{ module, deadlineMs, givesWay },
+      mostCpuMs: MOST_CPU_MS,
+    });
   const apart = { small: start(false), large: start(true) };
   // A process has four threads for pictures: huge ones leave some to others.
   const turns = { small: createSlots(2), large: createSlots(2), huge: createSlots(1) };
@@ -55,7 +60,7 @@ export function createDecoder({
 
   async function ask<Value>(kind: keyof typeof apart, request: DecodeRequest): Promise<Value> {
     const reply = await apart[kind].ask(request).catch((error: unknown) => {
-      throw error instanceof ApartEnded ? refusal(error, deadlineMs) : error;
+      throw error instanceof ApartEnded ? refusal(error) : error;
     });
     return valueIn(reply) as Value;
   }
@@ -88,11 +93,11 @@ export function createDecoder({
 export const pictureDecoder: PictureDecoder = createDecoder();
 
 /** The picture's fault, unless the process never came up. */
-function refusal(cause: ApartEnded, deadlineMs: number): Error {
+function refusal(cause: ApartEnded): Error {
   if (!cause.wasReady) return new Error('The process that decodes pictures did not start.', { cause });
   const what =
     cause.why === 'late'
-      ? `takes more than ${deadlineMs / 1000} s to read`
+      ? 'takes too long to read'
       : 'is damaged in a way that ends its decoder, and cannot be read';
   return new HttpProblem(422, `The image ${what}.`, { cause });
 }

@@ -16,8 +16,11 @@ const MAX_SIDE = 65_535;
 
 /** Larger pictures are shrunk to this side at once: far more detail than any model input here, and cheap. */
 const WORKING_SIDE = 512;
-/** A picture within the limits decodes in well under a second; one made to be slow is given up. */
-const DECODE_TIMEOUT_SECONDS = 5;
+/**
+ * A picture within the limits takes the processor for well under a second; one made to be slow is given up. On a busy
+ * machine honest ones may take many times as long.
+ */
+const DECODE_TIMEOUT_SECONDS = 30;
 
 /** What the header of an image tells. */
 export interface Sides {

@@ -7,7 +7,7 @@ import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { takePlace, tooSlow } from '../api/exchange.js';
 import { readInTurns } from '../body-turns.js';
-import { Parts, type Room } from '../held-bytes.js';
+import { BodyParts, type Room } from '../held-bytes.js';
 import { LARGE_PIXELS, pictureDecoder } from './decode-apart.js';
 
 /** The multipart field that carries the image. */
@@ -174,18 +174,18 @@ export function fileIn(request: Request, field = FILE_FIELD): Uint8Array | undef
 /** Keeps files in memory until their requests are answered or gone. */
 const MEMORY: StorageEngine = {
   _handleFile({ res, headers }, { stream }, done) {
-    let parts = new Parts(Number(headers['content-length'] ?? 0));
+    let parts = new BodyParts(Number(headers['content-length'] ?? 0));
     let isOver = false;
     const drop = () => {
       isOver = true;
-      parts = new Parts();
+      parts = new BodyParts();
     };
     res?.once('close', drop);
     stream.on('data', (part: Uint8Array) => {
       if (!isOver) parts.add(part);
     });
     stream.once('limit', () => {
-      parts = new Parts();
+      parts = new BodyParts();
       if (res !== undefined) refusals.get(res)?.(new MulterError('LIMIT_FILE_SIZE'));
     });
     stream.on('end', () => {
