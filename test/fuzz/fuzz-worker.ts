@@ -32,6 +32,8 @@ let index = 0;
 let baselineBytes = 0;
 let isGuided = true;
 const corpus: Uint8Array[] = [];
+/** Those of them that end as a value: what is near to them goes far. */
+const taken: Uint8Array[] = [];
 const names = new Set<string>();
 const shapes = new Set<string>();
 const failed = new Set<string>();
@@ -45,19 +47,27 @@ async function start(given: WorkerStart): Promise<void> {
   for (const input of [...target.seeds, ...given.corpus]) keep(input);
   // What runs but once, and the code of the first reading, belongs to no input; nor does the memory that it takes.
   if (isGuided) {
-    for (const input of corpus) shapes.add((await readOne(input)).outcome.shape);
+    for (const input of corpus) {
+      const { outcome } = await readOne(input);
+      shapes.add(outcome.shape);
+      if (isValue(outcome)) taken.push(input);
+    }
     coverage.look().remember();
   } else for (const input of target.seeds.slice(0, 3)) await readOne(input);
   baselineBytes = peakBytes();
   say({ kind: 'ready', baselineBytes, seenBytes: coverage.seenBytes(), inputs: corpus.length });
 }
 
+const isValue = ({ kind }: Outcome): boolean => kind === 'value';
+
 /** False for one that is there. */
-function keep(input: Uint8Array): boolean {
+function keep(input: Uint8Array, outcome?: Outcome): boolean {
   const name = nameOf(input);
   if (names.has(name)) return false;
   names.add(name);
-  corpus.push(Uint8Array.from(input));
+  const own = Uint8Array.from(input);
+  corpus.push(own);
+  if (outcome !== undefined && isValue(outcome)) taken.push(own);
   return true;
 }
 
@@ -96,7 +106,7 @@ async function run({ seed, piece, from, to }: Extract<WorkerRequest, { kind: 'ru
         addedBytes: Math.max(most.addedBytes, cost.addedBytes),
       };
       tell(outcome, input);
-      if (isNewShape(outcome) && keep(input)) say({ kind: 'kept', input });
+      if (isNewShape(outcome) && keep(input, outcome)) say({ kind: 'kept', input });
       if (cost.cpuMs <= MOST_CPU_MS && cost.addedBytes <= MOST_ADDED_BYTES) continue;
       // The rest of the piece is for a fresh process.
       say({ kind: 'suspect', input, cost, next: first + at + 1, outcomes });
@@ -113,9 +123,10 @@ async function run({ seed, piece, from, to }: Extract<WorkerRequest, { kind: 'ru
 /** The same input of the same corpus, whoever makes it. */
 function inputOf(seed: number, piece: number, index: number): Buffer {
   const random = randomStream(seed, 'fuzz', piece, index);
+  const all = random.uniform() < 0.6 && taken.length > 0 ? taken : corpus;
   // Those that came last lead on most often.
-  const newest = random.uniform() < 0.3 ? Math.max(0, corpus.length - 16) : 0;
-  const base = corpus[random.integer(newest, corpus.length - 1)] as Uint8Array;
+  const newest = random.uniform() < 0.3 ? Math.max(0, all.length - 16) : 0;
+  const base = all[random.integer(newest, all.length - 1)] as Uint8Array;
   const ingredients = { random, words: target.words ?? [], other: pick(random, corpus) };
   return mutate(base, ingredients, target.reshape);
 }
@@ -140,19 +151,20 @@ function whatOf({ kind, failure = '' }: Outcome): string {
   return `${kind} ${frame}`.trim();
 }
 
-/** Finds who of a batch runs new code, half by half: each look costs as much as reading many. */
-async function keepWhatFound(batch: readonly Uint8Array[]): Promise<void> {
+/** Finds who of a batch runs new code, half by half: each look costs as much as reading many. `outcome` is that of its last. */
+async function keepWhatFound(batch: readonly Uint8Array[], outcome?: Outcome): Promise<void> {
   const [only] = batch;
   if (only !== undefined && batch.length === 1) {
-    if (keep(only)) say({ kind: 'kept', input: only });
+    if (keep(only, outcome)) say({ kind: 'kept', input: only });
     return;
   }
   const middle = batch.length >> 1;
   for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
-    for (const input of half) await readOne(input);
+    let last: Outcome | undefined;
+    for (const input of half) last = (await readOne(input)).outcome;
     const found = coverage.look();
     if (found.bytes === 0) continue;
-    await keepWhatFound(half);
+    await keepWhatFound(half, last);
     found.remember();
   }
 }

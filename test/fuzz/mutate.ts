@@ -81,8 +81,8 @@ export const limit = (random: RandomStream): bigint => pick(random, LIMITS);
 export function mutate(bytes: Uint8Array, ingredients: Ingredients, reshape?: Reshape): Buffer {
   const { random } = ingredients;
   let made: Buffer = Buffer.from(bytes);
-  // Half of them differ in one place alone: a reader goes far with these.
-  const changes = random.uniform() < 0.5 ? 1 : random.integer(2, MOST_CHANGES);
+  // Most of them differ in one place alone: a reader goes far with these.
+  const changes = random.uniform() < 0.7 ? 1 : random.integer(2, MOST_CHANGES);
   for (let change = 0; change < changes; change++) {
     const shaped =
       reshape !== undefined && random.uniform() < RESHAPED ? reshape(made, ingredients) : undefined;
@@ -95,6 +95,17 @@ export function mutate(bytes: Uint8Array, ingredients: Ingredients, reshape?: Re
 export function changed(bytes: Buffer, ingredients: Ingredients): Buffer {
   const made = pick(ingredients.random, CHANGES)(Buffer.from(bytes), ingredients);
   return made.length > MOST_BYTES ? made.subarray(0, MOST_BYTES) : made;
+}
+
+/** As many bytes as before, some of them others: what holds numbers still does. */
+export function changedInPlace(bytes: Buffer, { random }: Ingredients): Buffer {
+  const made = Buffer.from(bytes);
+  for (let left = random.integer(1, 3); left > 0 && made.length > 0; left--) {
+    const at = place(random, made);
+    made[at] =
+      random.uniform() < 0.5 ? random.integer(0, 255) : (made[at] as number) ^ (1 << random.integer(0, 7));
+  }
+  return made;
 }
 
 type Change = (bytes: Buffer, ingredients: Ingredients) => Buffer;

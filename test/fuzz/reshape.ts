@@ -1,9 +1,9 @@
 /** Mutations that know a format: entries of zips, values of JSON, chunks of PNGs, fields of protobuf, what gzip holds. */
-import { gunzipSync, gzipSync, inflateRawSync } from 'node:zlib';
+import { deflateSync, gunzipSync, gzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import type { RandomStream } from '../../lib/core/random.js';
 import { entriesIn } from '../../lib/formats/data/streamed/zip-records.js';
 import { buildZip, pngChunk, type ZipEntry } from '../hostile-files.js';
-import { changed, limit, pick, type Reshape } from './mutate.js';
+import { changed, changedInPlace, type Ingredients, limit, pick, type Reshape } from './mutate.js';
 
 /** Some of the mutations, by what an entry is called. */
 export type InnerReshape = (name: string) => Reshape | undefined;
@@ -106,7 +106,8 @@ export const jsonValues: Reshape = (bytes, ingredients) => {
   const holder = parents[0] as { root: unknown };
   const own = parent[key];
   const drawn = random.uniform();
-  if (drawn < 0.35) parent[key] = pick(random, VALUES);
+  if (drawn < 0.25) parent[key] = near(own, parents, random);
+  else if (drawn < 0.4) parent[key] = pick(random, VALUES);
   else if (drawn < 0.45) parent[key] = Number(limit(random)) * pick(random, [1, -1, 0.5]);
   else if (drawn < 0.55 && parent !== holder)
     Array.isArray(parent) ? parent.splice(Number(key), 1) : delete parent[key];
@@ -128,6 +129,15 @@ export const jsonValues: Reshape = (bytes, ingredients) => {
     return undefined;
   }
 };
+
+/** A value of the same type: another number, a text that stands elsewhere. */
+function near(own: unknown, parents: readonly object[], random: RandomStream): unknown {
+  if (typeof own === 'number')
+    return random.uniform() < 0.5 ? own + random.integer(-2, 2) : own * (random.uniform() * 4 - 1);
+  if (typeof own === 'boolean') return !own;
+  const alike = parents.flatMap(Object.values).filter((each) => typeof each === typeof own);
+  return alike.length === 0 ? own : pick(random, alike);
+}
 
 function collect(value: object, into: Record<string, unknown>[]): void {
   into.push(value as Record<string, unknown>);
@@ -176,9 +186,12 @@ export const pngChunks: Reshape = (bytes, ingredients) => {
   const at = random.integer(0, chunks.length - 1);
   const own = chunks[at] as { type: string; data: Buffer };
   const drawn = random.uniform();
-  if (drawn < 0.7) chunks[at] = { ...own, data: changed(own.data, ingredients) };
-  else if (drawn < 0.8) chunks.splice(at, 1);
-  else if (drawn < 0.9) chunks.splice(random.integer(0, chunks.length), 0, own);
+  if (drawn < 0.3) {
+    const pixels = chunks.find(({ type }) => type === 'IDAT');
+    if (pixels !== undefined) pixels.data = repacked(pixels.data, ingredients);
+  } else if (drawn < 0.75) chunks[at] = { ...own, data: changed(own.data, ingredients) };
+  else if (drawn < 0.85) chunks.splice(at, 1);
+  else if (drawn < 0.92) chunks.splice(random.integer(0, chunks.length), 0, own);
   else
     chunks[at] = {
       ...own,
@@ -190,6 +203,15 @@ export const pngChunks: Reshape = (bytes, ingredients) => {
   ]);
 };
 
+/** What is packed, changed; as it is where it cannot be unpacked. */
+function repacked(bytes: Buffer, ingredients: Ingredients): Buffer {
+  try {
+    return deflateSync(changedInPlace(inflateSync(bytes, { maxOutputLength: 1_000_000 }), ingredients));
+  } catch {
+    return bytes;
+  }
+}
+
 /** A field of protobuf changed, repeated or removed, at any depth; the lengths around it are right. */
 export const protobufFields: Reshape = (bytes, ingredients) => {
   const { random } = ingredients;
@@ -200,7 +222,8 @@ export const protobufFields: Reshape = (bytes, ingredients) => {
   const drawn = random.uniform();
   if (drawn < 0.7) {
     const inner = own.wire === 2 && drawn < 0.5 ? protobufFields(own.content, ingredients) : undefined;
-    fields[at] = { ...own, content: Buffer.from(inner ?? changed(own.content, ingredients)) };
+    const change = own.wire === 2 && random.uniform() < 0.5 ? changed : changedInPlace;
+    fields[at] = { ...own, content: Buffer.from(inner ?? change(own.content, ingredients)) };
   } else if (drawn < 0.8) fields.splice(at, 1);
   else if (drawn < 0.95) fields.splice(random.integer(0, fields.length), 0, own);
   else fields[at] = { ...own, field: random.integer(1, 12) };

@@ -9,7 +9,7 @@ import { encodeNpz, openNpz } from '../../../lib/formats/data/npz.js';
 import { openLargeNpz } from '../../../lib/formats/data/streamed/npz-rows.js';
 import { buildZip } from '../../hostile-files.js';
 import { partitionSettings } from '../../settings.js';
-import { changed, type Reshape } from '../mutate.js';
+import { changed, changedInPlace, type Reshape } from '../mutate.js';
 import { gzipped, wordsOf, zipEntries } from '../reshape.js';
 import { type MakeTarget, readAll } from '../target.js';
 import { filesOf } from './fixtures.js';
@@ -40,12 +40,30 @@ const NPY_WORDS = [
 export const npy: MakeTarget = async () => ({
   seeds: await filesOf('lib/formats/fixtures/npy', /\.npy$/),
   words: NPY_WORDS,
+  reshape: npyParts,
   read: (bytes) =>
     readAll(
       () => decodeNpy(bytes, { file: 'input.npy' }),
       () => decodeOfLayout(bytes),
     ),
 });
+
+const NPY_START = 10;
+
+/** What a header says, padded as it was; or the numbers behind it. */
+const npyParts: Reshape = (bytes, ingredients) => {
+  if (bytes[0] !== 0x93 || bytes.length < NPY_START) return undefined;
+  const from = NPY_START + bytes.readUInt16LE(NPY_START - 2);
+  const [head, numbers] = [bytes.subarray(NPY_START, from), bytes.subarray(from)];
+  if (ingredients.random.uniform() < 0.4)
+    return Buffer.concat([bytes.subarray(0, from), changedInPlace(numbers, ingredients)]);
+  const said = changed(Buffer.from(head.toString('latin1').trimEnd(), 'latin1'), ingredients);
+  const padded = Buffer.concat([said, Buffer.alloc(Math.max(1, head.length - said.length), ' ')]);
+  padded[padded.length - 1] = 0x0a;
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(padded.length & 0xffff);
+  return Buffer.concat([bytes.subarray(0, NPY_START - 2), length, padded, numbers]);
+};
 
 function decodeOfLayout(bytes: Uint8Array): void {
   const head = bytes.subarray(0, MOST_HEAD_BYTES);
@@ -94,7 +112,9 @@ export const npz: MakeTarget = async (directory) => {
 /** Now and then an array of another dtype and shape stands in the entry. */
 const renamed: Reshape = (bytes, ingredients) => {
   const { random } = ingredients;
-  if (random.uniform() < 0.8) return changed(bytes, ingredients);
+  const drawn = random.uniform();
+  if (drawn < 0.5) return npyParts(bytes, ingredients);
+  if (drawn < 0.8) return changed(bytes, ingredients);
   const count = random.integer(0, 8);
   const values = [new Uint8Array(count), new Int32Array(count), new Float32Array(count).fill(Number.NaN)];
   return encodeNpy(
@@ -148,7 +168,9 @@ export const idx: MakeTarget = async (directory) => {
     reshape(bytes, ingredients) {
       if (bytes.length < 2) return undefined;
       const [first, second] = halves(bytes);
-      const change = (own: Buffer) => gzipped(own, ingredients) ?? changed(own, ingredients);
+      const change = (own: Buffer) =>
+        gzipped(own, ingredients) ??
+        (ingredients.random.uniform() < 0.5 ? changed : changedInPlace)(own, ingredients);
       return ingredients.random.uniform() < 0.5 ? pair(change(first), second) : pair(first, change(second));
     },
     async read(bytes) {

@@ -9,9 +9,10 @@ import { readParquetApart } from '../../../server/codecs/table-apart.js';
 import { isParquet } from '../../../server/codecs/table-files.js';
 import { readTableBody } from '../../../server/codecs/tables.js';
 import { partitionSettings } from '../../settings.js';
+import { changed, pick, type Reshape } from '../mutate.js';
 import { parquetValues } from '../parquet-frame.js';
 import { wordsOf } from '../reshape.js';
-import { type MakeTarget, readAll } from '../target.js';
+import { type MakeTarget, readAll, readAny } from '../target.js';
 import { filesOf } from './fixtures.js';
 
 const IID = partitionSettings('iid');
@@ -32,6 +33,8 @@ function readings(file: string, bytes: Uint8Array) {
 }
 
 const TEXTS = [
+  'width,height,soil,label\n1,2,clay,0\n3,4,loam,1\n5,6,clay,0\n7,8,loam,1\n',
+  'a,b,y\n1,0.5,no\n2,-0.5,yes\n3,1e3,no\n',
   'width,height,soil,label\n1,2,clay,a\n3,,loam,b\n5,6,clay,a\n7,8,loam,b\n',
   'x;y;target\n1,5;2;0,1\n3;4;0,2\n5;6;0,3\n',
   '1\t2\t0\n3\t4\t1\n5\t6\t0\n',
@@ -44,6 +47,7 @@ const TEXTS = [
 /** Text with separators. */
 export const csv: MakeTarget = async (directory) => ({
   seeds: TEXTS.map((text) => Buffer.from(text)),
+  reshape: csvCells,
   words: [
     ...wordsOf(
       ',',
@@ -77,9 +81,30 @@ export const csv: MakeTarget = async (directory) => ({
   async read(bytes) {
     const file = join(directory, 'input.csv');
     await writeFile(file, bytes);
-    await readAll(...readings(file, bytes));
+    const [load, survey, serve] = readings(file, bytes);
+    await readAny(() => readAll(load, survey), serve);
   },
 });
+
+/** A cell that is another one, or the next number; a row or a cell twice, or not at all. */
+const csvCells: Reshape = (bytes, ingredients) => {
+  const { random } = ingredients;
+  const text = bytes.toString('latin1');
+  const rows = text.split('\n').map((line) => line.split(/(?<=[,;\t])/));
+  const at = random.integer(0, rows.length - 1);
+  const cells = rows[at] as string[];
+  const cell = random.integer(0, cells.length - 1);
+  const own = cells[cell] as string;
+  const drawn = random.uniform();
+  if (drawn < 0.3) cells[cell] = pick(random, pick(random, rows));
+  else if (drawn < 0.6) cells[cell] = changed(Buffer.from(own, 'latin1'), ingredients).toString('latin1');
+  else if (drawn < 0.75)
+    cells[cell] = own.replace(/\d+/, (number) => `${Number(number) + random.integer(-9, 9)}`);
+  else if (drawn < 0.85) rows.splice(random.integer(1, rows.length), 0, cells);
+  else if (drawn < 0.9) rows.splice(at, 1);
+  else for (const each of rows) each.splice(cell, random.integer(0, 1), ...each.slice(cell, cell + 1));
+  return Buffer.from(rows.map((each) => each.join('')).join('\n'), 'latin1');
+};
 
 /** Columns in pages, compressed or not. Code that is to be seen runs here, though the programs have it run elsewhere. */
 export const parquet: MakeTarget = async (directory) => {

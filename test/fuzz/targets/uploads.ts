@@ -1,5 +1,6 @@
 /** Forms with pictures, fields and tables. */
-import { wordsOf } from '../reshape.js';
+import { changedInPlace, type Reshape } from '../mutate.js';
+import { jsonValues, oneOf, pngChunks, wordsOf } from '../reshape.js';
 import type { MakeTarget } from '../target.js';
 import { PICTURE_WORDS, pictureSeeds } from './pictures.js';
 import { INSTANCE, OF_A_TABLE, OF_PICTURES, requestOf, serving } from './serving.js';
@@ -18,6 +19,20 @@ const form = (path: string, ...parts: readonly Uint8Array[]) =>
     Buffer.concat([...parts, Buffer.from(`${BOUNDARY}--\r\n`)]),
   );
 const FILE = '; filename="x.png"\r\nContent-Type: image/png';
+
+/** A part of a form changed within: its headers, or what they are of. */
+const parts: Reshape = (bytes, ingredients) => {
+  const all = bytes.toString('latin1').split(`${BOUNDARY}\r\n`);
+  if (all.length < 2) return undefined;
+  const at = ingredients.random.integer(1, all.length - 1);
+  const own = all[at] as string;
+  const from = own.indexOf('\r\n\r\n') + 4;
+  const to = own.lastIndexOf('\r\n', own.length - (at === all.length - 1 ? BOUNDARY.length + 5 : 0));
+  const content = Buffer.from(own.slice(from, to), 'latin1');
+  const made = oneOf(pngChunks, jsonValues, changedInPlace)(content, ingredients) ?? content;
+  all[at] = own.slice(0, from) + Buffer.from(made).toString('latin1') + own.slice(to);
+  return Buffer.from(all.join(`${BOUNDARY}\r\n`), 'latin1');
+};
 
 /** Forms: pictures, fields, tables. */
 export const upload: MakeTarget = async () => {
@@ -55,6 +70,7 @@ export const upload: MakeTarget = async () => {
         '--',
       ),
     ],
+    reshape: parts,
     async read(bytes) {
       // Each page has a model of its own kind.
       await (/^POST \/upload/.test(Buffer.from(bytes.subarray(0, 12)).toString('latin1'))
