@@ -189,7 +189,7 @@ export function explainFailure(error: unknown, server: string): FedbatchError | 
 }
 
 /** What helps where a quota is used up. */
-export const makeRoom = (refusal: string): string =>
+const makeRoom = (refusal: string): string =>
   `Make room (npx fedbatch k8s status lists the Jobs of all runs, npx fedbatch k8s delete --run removes those of one)${
     /jobs\.batch/.test(refusal) ? '' : ', ask for less'
   }, or have the quota raised; the same command resumes then.`;

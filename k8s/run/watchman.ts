@@ -4,7 +4,14 @@ import type { JobContext } from './ensure-job.js';
 import { containersOf, nameOf } from './job-status.js';
 import { RUN_LABEL } from './names.js';
 import { type PodPhase, podEnding, podPhase, podTrouble } from './pod-status.js';
-import { isWaiting, kindOf, missingPods, noticeAfter, type Waiting, whyWaiting } from './why-waiting.js';
+import {
+  isWaiting,
+  kindOfTrouble,
+  missingPods,
+  noticeAfter,
+  type Waiting,
+  whyWaiting,
+} from './why-waiting.js';
 
 /** Before that pods need no line for what they are about. */
 const TELL_MS = 5_000;
@@ -146,8 +153,8 @@ export function createWatchman(options: WatchmanOptions): Watchman {
     const sinces = (pods.length === 0 ? [''] : pods.map(({ metadata }) => metadata?.uid ?? '')).map(
       (uid) => now - (waitingSince.get(uid) ?? now),
     );
-    if (told.has(kindOf(trouble)) || Math.max(...sinces) < noticeMs) return;
-    told.add(kindOf(trouble));
+    if (told.has(kindOfTrouble(trouble)) || Math.max(...sinces) < noticeMs) return;
+    told.add(kindOfTrouble(trouble));
     const seconds = Math.round(Math.max(...sinces) / 1000);
     reporter.warn(`${namesOf(pods)}: not started after ${seconds} s: ${message} (${reason}).`);
   }
@@ -156,7 +163,7 @@ export function createWatchman(options: WatchmanOptions): Watchman {
     if (podPhase(pod) !== 'failed' || told.has(nameOf(pod))) return;
     told.add(nameOf(pod));
     const { reason: message } = podEnding(pod);
-    const kind = kindOf({ reason: '', message });
+    const kind = kindOfTrouble({ reason: '', message });
     const times = (failures.get(kind) ?? 0) + 1;
     failures.set(kind, times);
     if (times <= NAMED) reporter.warn(`${namesOf([pod])}: ${message}.`);

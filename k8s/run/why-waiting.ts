@@ -48,9 +48,9 @@ export function whyWaiting(
       known === undefined
         ? troubleOfEvents(pod, events)
         : { ...known, message: plainText(known.message, pod) };
-    const group = groups.get(kindOf(trouble)) ?? { trouble, pods: [] };
+    const group = groups.get(kindOfTrouble(trouble)) ?? { trouble, pods: [] };
     group.pods.push(pod);
-    groups.set(kindOf(trouble), group);
+    groups.set(kindOfTrouble(trouble), group);
   }
   const rank = ({ isFinal, reason }: PodTrouble) => (isFinal ? 0 : reason === UNSCHEDULABLE ? 2 : 1);
   const sorted = [...groups.values()].sort(
@@ -61,7 +61,7 @@ export function whyWaiting(
 }
 
 /** The same for troubles that differ in numbers alone, such as how many nodes have no room. */
-export const kindOf = ({ reason, message }: Pick<PodTrouble, 'reason' | 'message'>): string =>
+export const kindOfTrouble = ({ reason, message }: Pick<PodTrouble, 'reason' | 'message'>): string =>
   `${reason} ${message.replaceAll(/\d+/g, '#')}`;
 
 /** `1,3-5` are four. */
