@@ -44,7 +44,7 @@ export const eventsOf = (object: V1Pod | V1Job): string =>
   kubectlFor(object, `get events --field-selector involvedObject.name=${object.metadata?.name}`);
 
 /** Words of the scheduler where pods that are there hold what one asks for. */
-const NO_ROOM = /Insufficient |Too many pods/;
+export const NO_ROOM = /Insufficient |Too many pods/;
 
 /** Reasons of a container that waits: those of an image, and those of its configuration. */
 const IMAGE_REASONS: readonly string[] = [

@@ -2,7 +2,15 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../manifests/stages.js';
 import { nameOf } from './job-status.js';
-import { eventsOf, kubectlFor, type PodTrouble, podPhase, podTrouble, UNSCHEDULABLE } from './pod-status.js';
+import {
+  eventsOf,
+  kubectlFor,
+  NO_ROOM,
+  type PodTrouble,
+  podPhase,
+  podTrouble,
+  UNSCHEDULABLE,
+} from './pod-status.js';
 
 /** After so long of waiting for anything the user is told what for. */
 export const NOTICE_MS = 15_000;
@@ -103,7 +111,14 @@ function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble
     };
   }
   const { reason = '' } = own;
-  return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, pod) };
+  const message = textOf(own, pod);
+  return {
+    reason,
+    message,
+    isFinal: false,
+    lacksRoom: NO_ROOM.test(message),
+    advice: adviceFor(reason, pod),
+  };
 }
 
 function adviceFor(reason: string, pod: V1Pod): string {
