@@ -50,6 +50,28 @@ const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [
   [/^ERR_OSSL/, 'cannot be asked with the certificate and the key of the kubeconfig: they are damaged'],
 ];
 
+/**
+ * Who says no with 403, by its words, and what helps. Authorisation speaks of the user; what admits requests speaks of what
+ * they hold, and of the namespace.
+ */
+const FORBIDDEN: readonly (readonly [RegExp, string])[] = [
+  [
+    /User ".*" cannot impersonate /,
+    'Ask its administrator for the right to impersonate, or take as, as-uid and as-groups out of the kubeconfig.',
+  ],
+  [/User ".*" cannot /, 'Ask its administrator for the Role in k8s/0-rbac.yaml.'],
+  [
+    /namespace \S+ because it is being terminated/,
+    'Choose another --namespace, or make it again once kubectl get namespaces lists it no longer.',
+  ],
+];
+const BY_ADMISSION =
+  'A rule of the cluster says so, not a missing right: ask its administrator, or ask for something else.';
+const QUOTA = /exceeded quota/;
+
+/** Codes that a proxy gives in place of a server that is not there. */
+const BY_PROXIES: readonly number[] = [502, 503, 504];
+
 /** What client-node throws has `code`, `body` and `headers`; what its fetch throws has Node's code. */
 export function readFailure(error: unknown): ApiFailure {
   const { code, statusCode, body, headers, message } = error as {
@@ -78,6 +100,17 @@ export function isPassing(error: unknown): boolean {
     HUNG_UP.test(message) ||
     /no answer within/i.test(message)
   );
+}
+
+/** Whether an API server has answered, if only to refuse. */
+export function hasAnswered(error: unknown): boolean {
+  const { code } = readFailure(error);
+  return code !== undefined && !BY_PROXIES.includes(code);
+}
+
+/** Whether a failure that was explained is a refusal which is the same for all that the run makes. */
+export function isForbidden({ cause }: Error): boolean {
+  return cause !== undefined && readFailure(cause).code === 403;
 }
 
 /** Whether nothing was there that could have answered. */
@@ -118,13 +151,25 @@ export function explainFailure(error: unknown, server: string): FedbatchError | 
         `The API server ${server} does not accept your credentials: log in to the cluster again.`,
         cause,
       );
-    case 403:
+    case 403: {
+      if (QUOTA.test(message))
+        return new StageError('k8s', `the cluster refuses it: ${text}. ${makeRoom(message)}`, cause);
+      const [, next = BY_ADMISSION] = FORBIDDEN.find(([words]) => words.test(message)) ?? [];
+      return new UsageError(`The cluster refuses it: ${text}. ${next}`, cause);
+    }
+    case 404: {
+      const [, namespace] = /^namespaces "([^"]+)" not found/.exec(message) ?? [];
+      if (namespace === undefined)
+        return new UsageError(
+          `The cluster does not have it: ${text}. Check --namespace and --context.`,
+          cause,
+        );
       return new UsageError(
-        `The cluster refuses it: ${text}. Ask its administrator for the Role in k8s/0-rbac.yaml.`,
+        `The cluster has no namespace ${namespace}: make it with kubectl create namespace ${namespace}, or choose another ` +
+          'with --namespace or --context.',
         cause,
       );
-    case 404:
-      return new UsageError(`The cluster does not have it: ${text}. Check --namespace and --context.`, cause);
+    }
     case 400:
       if (/HTTP request to an HTTPS server/.test(message))
         return new UsageError(
@@ -135,9 +180,19 @@ export function explainFailure(error: unknown, server: string): FedbatchError | 
     case 422:
       return new UsageError(`The cluster does not accept the manifest: ${text}.`, cause);
     default:
-      return new StageError('k8s', `the API server ${server} answers ${code}: ${text}.`, cause);
+      return new StageError(
+        'k8s',
+        `the API server ${server} answers ${code}: ${text}.${PASSING.includes(code) ? ' The same command resumes once it answers as it should.' : ''}`,
+        cause,
+      );
   }
 }
+
+/** What helps where a quota is used up. */
+const makeRoom = (refusal: string): string =>
+  `Make room (npx fedbatch k8s status lists the Jobs of all runs, npx fedbatch k8s delete --run removes those of one)${
+    /jobs\.batch/.test(refusal) ? '' : ', ask for less'
+  }, or have the quota raised; the same command resumes then.`;
 
 /** What an answer says that is no Status: that of a proxy, most often. */
 function answerOf(body: unknown): string {

@@ -5,8 +5,40 @@ import { isPassing, isUnreachable, readFailure } from './api-errors.js';
 
 /** Seconds for which a server may be gone before the run gives up: a control plane that restarts needs about one minute. */
 export const PATIENCE_MS = 120_000;
+/** And one that has not answered yet: who has just typed a command is told soon. */
+export const FIRST_PATIENCE_MS = 5_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 10_000;
+
+/** Waits that become longer. */
+interface Backoff {
+  /** Milliseconds to wait after this failure: as many as the server says (Retry-After), else twice those of the last time. */
+  after(error: unknown): number;
+  /** Something went well: begins anew. */
+  reset(): void;
+}
+
+/** Waits from `firstMs` on, which double up to `longestMs`. */
+export function createBackoff({
+  firstMs,
+  longestMs,
+}: {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}): Backoff {
+  let nextMs = firstMs;
+  return {
+    after(error) {
+      const { retryAfterSeconds } = readFailure(error);
+      const waitMs = nextMs;
+      nextMs = Math.min(longestMs, 2 * nextMs);
+      return retryAfterSeconds === undefined ? waitMs : retryAfterSeconds * 1000;
+    },
+    reset() {
+      nextMs = firstMs;
+    },
+  };
+}
 
 /** How to ask. */
 interface RetryOptions {
@@ -26,14 +58,13 @@ interface RetryOptions {
 export async function withRetries<T>(request: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { signal, onTrouble, patienceMs = () => PATIENCE_MS } = options;
   const startedAt = Date.now();
+  const backoff = createBackoff({ firstMs: FIRST_WAIT_MS, longestMs: LONGEST_WAIT_MS });
   for (let attempt = 0; ; attempt++) {
     try {
       return await request();
     } catch (error) {
       if (signal.aborted) throw new InterruptedError();
-      const { retryAfterSeconds } = readFailure(error);
-      const backoff = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
-      const waitMs = retryAfterSeconds === undefined ? backoff : retryAfterSeconds * 1000;
+      const waitMs = backoff.after(error);
       if (!isPassing(error) || Date.now() + waitMs > startedAt + patienceMs(error)) throw error;
       // One answer that is lost is not worth a word; a server that is not there does not come back at once.
       if (attempt === (isUnreachable(error) ? 0 : 1)) onTrouble?.(error);

@@ -12,12 +12,13 @@ import { within } from '../../lib/system/abort.js';
 import {
   describeTrouble,
   explainFailure,
+  hasAnswered,
   isPassing,
   isUnreachable,
   readFailure,
 } from '../connection/api-errors.js';
 import type { Connection } from '../connection/connect.js';
-import { PATIENCE_MS, withRetries } from '../connection/retry.js';
+import { FIRST_PATIENCE_MS, PATIENCE_MS, withRetries } from '../connection/retry.js';
 import { readLines, textOf } from '../connection/transport.js';
 import type { Labels } from './job-status.js';
 import { MANAGER } from './names.js';
@@ -60,6 +61,8 @@ export interface ClusterApi {
   deleteJob(name: string): Promise<void>;
   /** Has a Job fail with `DeadlineExceeded`: its pods that run or wait are stopped, those that are done stay. */
   endJob(name: string, annotations: Labels): Promise<void>;
+  /** Gives a Job so many seconds from its start. */
+  setDeadline(name: string, seconds: number): Promise<void>;
   listJobs(selection: ObjectSelection): Promise<Listed<V1Job>>;
   listPods(selection: ObjectSelection): Promise<Listed<V1Pod>>;
   listEvents(selection: ObjectSelection): Promise<readonly CoreV1Event[]>;
@@ -69,6 +72,8 @@ export interface ClusterApi {
   findClaim(name: string): Promise<V1PersistentVolumeClaim | undefined>;
   applyClaim(claim: V1PersistentVolumeClaim): Promise<void>;
   may(right: Right): Promise<boolean>;
+  /** @throws {UsageError} when the namespace is known not to be there, or to be on its way out */
+  requireNamespace(): Promise<void>;
   readLog(pod: string, container: string, lines: number): Promise<string>;
   /** Calls `onLine` until the container or the connection ends. */
   followLog(pod: string, container: string, options: FollowOptions): Promise<void>;
@@ -133,17 +138,24 @@ export async function clusterApi(
   const apply = client.setHeaderOptions('Content-Type', client.PatchStrategy.ServerSideApply);
   const merge = client.setHeaderOptions('Content-Type', client.PatchStrategy.MergePatch);
   // A server that was never there is told at once; one that has answered is waited for.
-  let hasAnswered = isInside;
+  let isKnown = isInside;
   const patienceMs = (error: unknown) => {
-    if (readFailure(error).code !== undefined) hasAnswered = true;
-    return hasAnswered || !isUnreachable(error) ? PATIENCE_MS : 0;
+    if (hasAnswered(error)) isKnown = true;
+    if (isKnown) return PATIENCE_MS;
+    return isUnreachable(error) ? 0 : FIRST_PATIENCE_MS;
   };
-  const onTrouble = (error: unknown) =>
-    reporter.warn(`the API server ${describeTrouble(error)}; trying again.`);
+  // All requests that are under way meet the same trouble: it is told once until one of them is answered.
+  let isTroubled = false;
+  const onTrouble = (error: unknown) => {
+    if (!isTroubled) reporter.warn(`the API server ${describeTrouble(error)}; trying again.`);
+    isTroubled = true;
+  };
   const ask = async <T>(request: () => Promise<T>): Promise<T> => {
     try {
       const answer = await withRetries(request, { signal, onTrouble, patienceMs });
-      hasAnswered = true;
+      if (isTroubled) reporter.info('the API server answers again.');
+      isKnown = true;
+      isTroubled = false;
       return answer;
     } catch (error) {
       throw explainFailure(error, server) ?? error;
@@ -165,6 +177,9 @@ export async function clusterApi(
     if (!Array.isArray(answer?.items)) throw noApiServer(server);
     return { items: answer.items, version: answer.metadata?.resourceVersion ?? '' };
   };
+  const patchJob = async (name: string, body: object): Promise<void> => {
+    await ask(() => batch.patchNamespacedJob({ name, namespace, body, fieldManager: MANAGER }, merge));
+  };
   const applied = { namespace, fieldManager: MANAGER, force: true };
   return {
     namespace,
@@ -179,10 +194,9 @@ export async function clusterApi(
         batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Foreground' }),
       );
     },
-    endJob: async (name, annotations) => {
-      const body = { metadata: { annotations }, spec: { activeDeadlineSeconds: 0 } };
-      await ask(() => batch.patchNamespacedJob({ name, namespace, body, fieldManager: MANAGER }, merge));
-    },
+    endJob: (name, annotations) =>
+      patchJob(name, { metadata: { annotations }, spec: { activeDeadlineSeconds: 0 } }),
+    setDeadline: (name, seconds) => patchJob(name, { spec: { activeDeadlineSeconds: seconds } }),
     listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
     listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),
     listEvents: async (selection) =>
@@ -207,6 +221,15 @@ export async function clusterApi(
       const review = await ask(() => authorization.createSelfSubjectAccessReview({ body }));
       if (review?.status === undefined) throw noApiServer(server);
       return review.status.allowed;
+    },
+    requireNamespace: async () => {
+      // Whoever may not look at namespaces is refused, and hears of its absence by what is missing in it.
+      const found = await unless(403, () => core.readNamespace({ name: namespace }));
+      if (found?.metadata?.deletionTimestamp === undefined) return;
+      throw new UsageError(
+        `The namespace ${namespace} is being deleted: choose another --namespace, or make it again once kubectl get ` +
+          'namespaces lists it no longer.',
+      );
     },
     readLog: async (name, container, tailLines) =>
       (await unless(404, () => core.readNamespacedPodLog({ name, namespace, container, tailLines }))) ?? '',

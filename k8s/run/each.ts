@@ -31,7 +31,7 @@ export interface KubeEachOptions {
 export async function eachOnCluster(options: KubeEachOptions, told: StageContext): Promise<EachResult> {
   const { task, tolerance, values, queue, scheduleTimeoutMs, isVerbose } = options;
   const api = await clusterApi(await findCluster(options.destination), told);
-  await requirePermissions(api);
+  await requirePermissions(api, { cleansUp: options.cleansUp });
   const run = `command-${sha256(JSON.stringify(task)).slice(0, 8)}`;
   const context = { ...told, api, scheduleTimeoutMs, isVerbose };
   await ensureClaim(values, context);

@@ -5,7 +5,8 @@ import type { Reporter } from '../../lib/observability/events.js';
 import { pause } from '../../lib/system/abort.js';
 import type { ClusterApi } from './cluster-api.js';
 import { jobState, nameOf } from './job-status.js';
-import { HASH_ANNOTATION, runSelector, STAGE_LABEL } from './names.js';
+import { POD_ANNOTATION, runSelector, STAGE_LABEL, WORK_ANNOTATION } from './names.js';
+import { kubectlFor } from './pod-status.js';
 import type { PlannedJob } from './stage-jobs.js';
 import { noticeAfter } from './why-waiting.js';
 
@@ -16,13 +17,17 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** How long nothing may happen of what the cluster is asked for. */
   readonly scheduleTimeoutMs: number;
+  /** The names of runs that share a sweep: these make room for each other, as a run's own Jobs do. */
+  readonly siblings?: ReadonlySet<string> | undefined;
 }
+
+/** Whether an earlier attempt has made a Job: it was done then, or was still at work. */
+export type FoundJob = 'done' | 'running' | undefined;
 
 /** A Job that is there. */
 interface EnsuredJob {
   readonly job: V1Job;
-  /** True when an earlier attempt has made it. */
-  readonly found: boolean;
+  readonly found: FoundJob;
 }
 
 /** Between two looks at a Job that is being deleted: its pods have 30 s to end. */
@@ -42,12 +47,16 @@ export async function ensureJob(planned: PlannedJob, context: JobContext): Promi
     if (existing === undefined) {
       if (planned.facts !== undefined) await api.applyConfigMap(planned.facts);
       const created = await api.createJob(planned.job);
-      if (created !== undefined) return { job: created, found: false };
+      if (created !== undefined) return { job: created, found: undefined };
       // Somebody was faster, or an answer was lost on its way: what is there now will tell.
       await pause(LOOK_MS, signal);
       continue;
     }
-    if (isUsable(existing, planned)) return { job: existing, found: true };
+    if (isUsable(existing, planned)) {
+      const found = jobState(existing).kind === 'running' ? 'running' : 'done';
+      if (found === 'running') tellFound(existing, planned, context);
+      return { job: existing, found };
+    }
     tellAnew(existing, planned, context);
     await removeJob(existing, context);
   }
@@ -63,7 +72,7 @@ export async function removeJob(job: V1Job, context: JobContext): Promise<void> 
   const name = nameOf(job);
   if (job.metadata?.deletionTimestamp === undefined) await api.deleteJob(name);
   const since = Date.now();
-  const where = `kubectl get pods --selector batch.kubernetes.io/job-name=${name} --output wide`;
+  const where = kubectlFor(job, `get pods --selector batch.kubernetes.io/job-name=${name} --output wide`);
   for (let isTold = false; ; ) {
     const left = await api.findJob(name);
     if (left === undefined || left.metadata?.uid !== job.metadata?.uid) return;
@@ -87,19 +96,37 @@ export async function removeJob(job: V1Job, context: JobContext): Promise<void> 
 /** @throws {UsageError} when it runs and does other work */
 function isUsable(existing: V1Job, { job, isFresh, quorum }: PlannedJob): boolean {
   if (existing.metadata?.deletionTimestamp !== undefined) return false;
-  const isSame =
-    existing.metadata?.annotations?.[HASH_ANNOTATION] === job.metadata?.annotations?.[HASH_ANNOTATION];
+  const isAsAsked = (annotation: string) =>
+    existing.metadata?.annotations?.[annotation] === job.metadata?.annotations?.[annotation];
+  const isSame = isAsAsked(WORK_ANNOTATION);
   const { kind } = jobState(existing);
-  if (kind === 'running' && isSame) return true;
+  if (kind === 'running' && isSame && isAsAsked(POD_ANNOTATION)) return true;
   if (kind === 'running' && !isFresh) {
     throw new UsageError(
-      `The Job ${nameOf(existing)} runs already, with other settings or images: wait for it, or stop that run with ` +
+      `The Job ${nameOf(existing)} runs already, with other settings, images or resources: wait for it, or stop that run with ` +
         `npx fedbatch k8s delete --run ${existing.metadata?.labels?.['fedbatch.io/run'] ?? nameOf(existing)}.`,
     );
   }
   const isEnough =
     kind === 'complete' || (existing.status?.succeeded ?? 0) >= (quorum ?? Number.POSITIVE_INFINITY);
   return isEnough && isSame && !isFresh;
+}
+
+/** What options may say otherwise of a Job that runs: it goes by what it was made with. */
+const LIMITS = {
+  backoffLimitPerIndex: '--retries',
+  maxFailedIndexes: '--quorum',
+  activeDeadlineSeconds: '--round-deadline',
+} as const;
+
+function tellFound(existing: V1Job, { job, quorum }: PlannedJob, { reporter }: JobContext): void {
+  const others = Object.entries(LIMITS).filter(([field]) => {
+    const limit = field as keyof typeof LIMITS;
+    return quorum !== undefined && existing.spec?.[limit] !== job.spec?.[limit];
+  });
+  const flags = others.map(([, flag]) => flag).join(', ');
+  const limits = flags === '' ? '' : ` It was made with another ${flags}, which stays.`;
+  reporter.info(`The Job ${nameOf(existing)} of an earlier attempt runs: waiting for it.${limits}`);
 }
 
 function tellAnew(existing: V1Job, { isFresh }: PlannedJob, { reporter }: JobContext): void {

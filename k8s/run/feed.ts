@@ -2,6 +2,7 @@
 import { FedbatchError } from '../../lib/core/errors.js';
 import { pause } from '../../lib/system/abort.js';
 import { isPassing, readFailure } from '../connection/api-errors.js';
+import { createBackoff } from '../connection/retry.js';
 import type { Listed, WatchEvent } from './cluster-api.js';
 
 interface Named {
@@ -24,6 +25,8 @@ interface Feed<T> {
 /** Between the end of a watch and the next list: a server that cuts off every watch is not asked without a pause. */
 const PAUSE_MS = 200;
 const PAUSE_AFTER_REFUSAL_MS = 1_000;
+/** While a server lists and refuses to be watched: so old the newest state may be. */
+const LONGEST_PAUSE_MS = 10_000;
 
 /**
  * Keeps a feed up to date until `signal`; `onChange` is called after each change, and when the server refuses for good.
@@ -45,6 +48,7 @@ export function startFeed<T extends Named>(
     else return;
     onChange();
   };
+  const refused = createBackoff({ firstMs: PAUSE_AFTER_REFUSAL_MS, longestMs: LONGEST_PAUSE_MS });
   const follow = async (): Promise<never> => {
     for (;;) {
       // A list tells what a watch has missed: it is the fallback, and the way on after 410 Gone.
@@ -57,11 +61,14 @@ export function startFeed<T extends Named>(
       };
       try {
         await source.watch(version, onEvent, signal);
+        refused.reset();
         await pause(isGone ? PAUSE_AFTER_REFUSAL_MS : PAUSE_MS, signal);
       } catch (error) {
         const { code } = readFailure(error);
         if (error instanceof FedbatchError || !(isPassing(error) || code === 410)) throw error;
-        await pause(PAUSE_AFTER_REFUSAL_MS, signal);
+        // What is cut off, or asks for a list, is no refusal.
+        if (code === undefined || code === 410) refused.reset();
+        await pause(refused.after(error), signal);
       }
     }
   };

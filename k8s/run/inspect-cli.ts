@@ -75,6 +75,7 @@ export function deleteCli(context: ProgramContext): Command {
       const api = await connect(flags, context);
       const scheduleTimeoutMs = GONE_MS;
       const jobs = await deleteRun(runName(flags.run), { api, reporter, signal, scheduleTimeoutMs });
+      if (jobs === 0) await api.requireNamespace();
       reporter.info(
         `Deleted ${jobs} Job${jobs === 1 ? '' : 's'} of the run ${flags.run}; its files stay on the volume.`,
       );

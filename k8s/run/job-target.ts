@@ -10,7 +10,7 @@ import {
   stageName,
   type Target,
 } from '../../pipeline/rounds/target.js';
-import { ensureJob, removeJob } from './ensure-job.js';
+import { ensureJob, type FoundJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
 import { indexOf, jobSeconds } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
@@ -23,8 +23,7 @@ export interface JobExecution<T> extends EndedJob {
   readonly endings: readonly CommandEnding<T>[];
   /** Of the Job, also where an earlier attempt made it. */
   readonly seconds: number;
-  /** True when an earlier attempt had done the work. */
-  readonly found: boolean;
+  readonly found: FoundJob;
 }
 
 /** The target. */
@@ -41,11 +40,11 @@ export async function runJobToEnd(
   planned: PlannedJob,
   waited: Omit<WaitedJob, 'job'>,
   context: WaitContext,
-): Promise<EndedJob & { readonly found: boolean }> {
+): Promise<EndedJob & { readonly found: FoundJob }> {
   for (;;) {
     const { job, found } = await ensureJob(planned, context);
     const ended = await waitForJob({ ...waited, job, quorum: planned.quorum }, context);
-    if (!found || hasResults(ended)) return { ...ended, found };
+    if (found === undefined || hasResults(ended)) return { ...ended, found };
     await removeJob(ended.job, context);
   }
 }

@@ -35,7 +35,7 @@ import { failureOf, missedRequirement, type Required } from '../../pipeline/roun
 import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
 import { count, tell, tellSkipped } from '../../pipeline/rounds/telling.js';
-import { removeJob } from './ensure-job.js';
+import { type FoundJob, removeJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';
 import { jobTarget, runJobToEnd } from './job-target.js';
@@ -224,13 +224,13 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
   };
 }
 
-/** Tells what a stage did, or that an earlier attempt had done it. */
+/** Tells what a stage did, or that it was done before. */
 function tellDone(
   run: Pick<WaitContext, 'reporter'>,
   stage: Parameters<typeof tell>[1],
-  { job, found }: EndedJob & { readonly found: boolean },
+  { job, found }: EndedJob & { readonly found: FoundJob },
   text: string,
 ): void {
-  if (found) tellSkipped(run, stage, text);
+  if (found === 'done') tellSkipped(run, stage, text);
   else tell(run, stage, `${text}  ${formatSeconds(jobSeconds(job))}`);
 }

@@ -1,6 +1,7 @@
 /** `fedbatch k8s logs`: what the programs of a run's pods have written. */
 import type { V1Pod } from '@kubernetes/client-node';
 import { UsageError } from '../../lib/core/errors.js';
+import { explainFailure } from '../connection/api-errors.js';
 import type { ClusterApi } from './cluster-api.js';
 import { containersOf, indexOf, nameOf } from './job-status.js';
 import { ROUND_LABEL, runSelector, STAGE_LABEL } from './names.js';
@@ -30,6 +31,7 @@ export async function printLogs(
   const { items } = await api.listPods({ labels });
   const pods = items.filter((pod) => query.index === undefined || indexOf(pod) === query.index);
   if (pods.length === 0) {
+    await api.requireNamespace();
     throw new UsageError(
       `There are no pods of the run ${query.run} in the namespace ${api.namespace} that fit: npx fedbatch k8s status lists its Jobs.`,
     );
@@ -48,7 +50,9 @@ export async function printLogs(
     started.map(({ pod, container }) =>
       api.followLog(pod, container, { onLine: (line) => print(`${pod} ${container}: ${line}`), signal }),
     ),
-  );
+  ).catch((error: unknown) => {
+    throw explainFailure(error, api.server) ?? error;
+  });
 }
 
 function namesOfStarted(pod: V1Pod): readonly string[] {

@@ -9,8 +9,9 @@ export const RUN_LABEL = 'fedbatch.io/run';
 export const ROUND_LABEL = 'fedbatch.io/round';
 export const STAGE_LABEL = 'fedbatch.io/stage';
 
-/** The annotation that tells whether a Job does what is asked for now. */
-export const HASH_ANNOTATION = 'fedbatch.io/work-sha256';
+/** The annotations that tell whether a Job does what is asked for now, and in the pods that are asked for. */
+export const WORK_ANNOTATION = 'fedbatch.io/work-sha256';
+export const POD_ANNOTATION = 'fedbatch.io/pod-sha256';
 
 /** The annotation that tells why indexes of a Job were given up that had not started, as a JSON object by index. */
 export const NOT_STARTED_ANNOTATION = 'fedbatch.io/not-started';

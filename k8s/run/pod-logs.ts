@@ -2,6 +2,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
 import { pause } from '../../lib/system/abort.js';
+import { isPassing } from '../connection/api-errors.js';
+import { createBackoff } from '../connection/retry.js';
 import type { ClusterApi } from './cluster-api.js';
 import { containersOf, nameOf } from './job-status.js';
 import { parseObject } from './pod-status.js';
@@ -28,8 +30,9 @@ interface PodLogs {
 
 /** So many logs are followed side by side: the API server holds a connection for each. */
 export const MAX_FOLLOWED = 50;
-/** After a log was cut off. */
+/** After a log was cut off, and at the longest: a node that cannot be asked answers 500 for each of its pods. */
 const AGAIN_MS = 1_000;
+const LONGEST_AGAIN_MS = 60_000;
 
 /** A follower of logs, until `signal`. */
 export function followPods(options: LogOptions): PodLogs {
@@ -39,20 +42,22 @@ export function followPods(options: LogOptions): PodLogs {
   const follow = async (pod: V1Pod, container: string) => {
     open++;
     let told = 0;
+    const again = createBackoff({ firstMs: AGAIN_MS, longestMs: LONGEST_AGAIN_MS });
     // A log that was cut off is read again from its beginning: the lines that were told are passed over.
     for (let isOver = false; !isOver && !signal.aborted; ) {
       let line = 0;
       const onLine = (text: string) => {
         if (line++ < told) return;
         told++;
+        again.reset();
         tellLine(text, { pod, container }, options);
       };
-      isOver = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
-        () => true,
-        (error: { readonly code?: unknown }) =>
-          typeof error.code === 'number' && error.code < 500 && error.code !== 429,
+      const waitMs = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
+        () => undefined,
+        (error: unknown) => (isPassing(error) ? again.after(error) : undefined),
       );
-      if (!isOver) await pause(AGAIN_MS, signal).catch(() => undefined);
+      isOver = waitMs === undefined;
+      if (waitMs !== undefined) await pause(waitMs, signal).catch(() => undefined);
     }
     open--;
   };

@@ -13,6 +13,8 @@ export interface PodTrouble {
   readonly isFinal: boolean;
   /** Something goes on, which may take its time. */
   readonly isProgress?: boolean;
+  /** Others hold what it waits for, and give it back when they are done. */
+  readonly lacksRoom?: boolean;
   /** What the user can do about it. */
   readonly advice: string;
 }
@@ -33,9 +35,16 @@ const IMAGE_ADVICE =
 /** The reason of a pod that fits on no node. */
 export const UNSCHEDULABLE = 'Unschedulable';
 
+/** A command of kubectl in an object's namespace, which need not be the one where kubectl points. */
+export const kubectlFor = ({ metadata }: V1Pod | V1Job, words: string): string =>
+  `kubectl ${words} --namespace ${metadata?.namespace ?? 'default'}`;
+
 /** The command that shows what was told of an object; it does so for an hour, also after the object was deleted. */
-export const eventsOf = ({ metadata }: V1Pod | V1Job): string =>
-  `kubectl get events --field-selector involvedObject.name=${metadata?.name}`;
+export const eventsOf = (object: V1Pod | V1Job): string =>
+  kubectlFor(object, `get events --field-selector involvedObject.name=${object.metadata?.name}`);
+
+/** Words of the scheduler where pods that are there hold what one asks for. */
+export const NO_ROOM = /Insufficient |Too many pods/;
 
 /** Reasons of a container that waits: those of an image, and those of its configuration. */
 const IMAGE_REASONS: readonly string[] = [
@@ -75,7 +84,8 @@ export function podTrouble(pod: V1Pod): PodTrouble | undefined {
   );
   if (unscheduled?.reason === UNSCHEDULABLE) {
     const message = unscheduled.message ?? 'no node has room';
-    return { reason: UNSCHEDULABLE, message, isFinal: false, advice: adviceForNode(message) };
+    const lacksRoom = NO_ROOM.test(message);
+    return { reason: UNSCHEDULABLE, message, isFinal: false, lacksRoom, advice: adviceForNode(message, pod) };
   }
   const containers: readonly V1ContainerStatus[] = [
     ...(status?.initContainerStatuses ?? []),
@@ -150,9 +160,17 @@ export function parseObject(line: string): Readonly<Record<string, unknown>> | u
   }
 }
 
-function adviceForNode(message: string): string {
+function adviceForNode(message: string, pod: V1Pod): string {
+  const volumes = pod.spec?.volumes ?? [];
+  const claim = volumes.find(({ persistentVolumeClaim }) => persistentVolumeClaim)?.persistentVolumeClaim;
+  const name = claim?.claimName ?? 'fedbatch';
   if (/unbound immediate PersistentVolumeClaims/.test(message))
-    return 'kubectl describe pvc says what it waits for; k8s render pvc --storage-class names a class that offers ReadWriteMany';
+    return (
+      `${kubectlFor(pod, `describe pvc ${name}`)} says what it waits for; where its class offers no ReadWriteMany, ` +
+      `${kubectlFor(pod, `delete pvc ${name}`)} and the same command with the --storage-class of one that does`
+    );
+  if (/persistentvolumeclaim .* is being deleted/.test(message))
+    return `wait until ${kubectlFor(pod, `get pvc ${name}`)} finds it no longer, and make it again`;
   if (/persistentvolumeclaim .* not found/.test(message))
     return 'make the claim: npx fedbatch k8s render pvc | kubectl apply -f -';
   if (/nvidia\.com\/gpu/.test(message))

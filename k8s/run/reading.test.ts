@@ -79,10 +79,23 @@ test('what may pass is asked again, the rest is explained with its exit code', (
   );
   assert.ok(isPassing(Object.assign(new Error('x'), { code: 'ECONNRESET' })));
   assert.equal(explainFailure(refusal(403), 'https://c')?.exitCode, 2);
-  assert.match(
-    explainFailure(refusal(403, 'jobs.batch is forbidden'), 'https://c')?.message ?? '',
-    /jobs\.batch is forbidden.*0-rbac/,
-  );
+  const forbidden: readonly (readonly [string, number, RegExp])[] = [
+    ['User "ada" cannot create resource "jobs" in API group "batch" in the namespace "fl"', 2, /0-rbac/],
+    [
+      'User "ada" cannot impersonate resource "users" in API group ""',
+      2,
+      /right to impersonate, or take as,/,
+    ],
+    ['exceeded quota: q, requested: count/jobs.batch=1, used: count/jobs.batch=2', 5, /k8s delete --run/],
+    ['unable to create new content in namespace fl because it is being terminated', 2, /another --namespace/],
+    ['maximum storage usage per PersistentVolumeClaim is 1Gi, but request is 10Gi', 2, /not a missing right/],
+  ];
+  for (const [why, exitCode, next] of forbidden) {
+    const told = explainFailure(refusal(403, `jobs.batch "a" is forbidden: ${why}`), 'https://c');
+    assert.equal(told?.exitCode, exitCode);
+    assert.match(told?.message ?? '', next);
+    assert.ok(told?.message.includes(why));
+  }
   assert.equal(explainFailure(refusal(500), 'https://c')?.exitCode, 5);
   const silent = Object.assign(new Error('connect ECONNREFUSED 1.2.3.4:6443'), { code: 'ECONNREFUSED' });
   assert.match(

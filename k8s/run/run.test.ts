@@ -213,7 +213,7 @@ test('what keeps pods from starting ends the run with the next step, and leaves 
     [
       { claims: [], brokenStorageClasses: ['slow'] },
       { values: { WORKER_NUMBER: '4', EPOCH: '1', BATCH: '20', STORAGE_CLASS: 'slow' } },
-      /^split: .*unbound immediate PersistentVolumeClaims.*Next: kubectl describe pvc/,
+      /^split: .*unbound immediate PersistentVolumeClaims.*Next: kubectl describe pvc fedbatch --namespace team .*kubectl delete pvc fedbatch --namespace team and .*--storage-class/,
     ],
   ];
   for (const [options, more, message] of cases) {
@@ -236,7 +236,7 @@ test('no claim, no right, no kubeconfig: each is told before anything is made', 
   assert.equal(refused.error?.exitCode, 2);
   assert.match(
     refused.error?.message ?? '',
-    /watch, create, patch, delete jobs\.batch; list, watch pods; get pods\/log; .*0-rbac\.yaml/,
+    /watch, create, patch, delete jobs\.batch; list, watch pods; get pods\/log; .*events\. .*0-rbac\.yaml/,
   );
   const none = join(await temporaryDirectory(t), 'none');
   await assert.rejects(findCluster({ kubeconfig: none }), /^UsageError: The kubeconfig \S+ does not exist/);
@@ -323,7 +323,7 @@ test('a Job of other work that runs under the same name is left alone', async (t
   assert.equal(error?.exitCode, 2);
   assert.match(
     error?.message ?? '',
-    /-r0001-train runs already, with other settings or images: .*k8s delete --run/,
+    /-r0001-train runs already, with other settings, images or resources: .*k8s delete --run/,
   );
 });
 

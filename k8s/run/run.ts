@@ -24,6 +24,7 @@ import {
   timedRunner,
   toldRunner,
 } from '../../pipeline/rounds/watched-runner.js';
+import { isForbidden } from '../connection/api-errors.js';
 import { type Connection, type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';
 import { clusterApi } from './cluster-api.js';
@@ -65,6 +66,8 @@ export interface KubeRunOptions {
   readonly isVerbose: boolean;
   /** Delete the run's Jobs once it is done. */
   readonly cleansUp: boolean;
+  /** The names of runs that share a sweep, whose pods make room for each other. */
+  readonly siblings?: ReadonlySet<string> | undefined;
 }
 
 /** Runs the job, or what is left of it. */
@@ -75,7 +78,8 @@ export async function runOnCluster(
   const { settings, values, tolerance, quorum, threads, isolates, queue, watching } = options;
   const connection = await findCluster(options.destination);
   const api = await clusterApi(connection, { signal, reporter });
-  await requirePermissions(api);
+  // A trial of a sweep may be given up, and its Jobs be deleted then.
+  await requirePermissions(api, { cleansUp: options.cleansUp || options.siblings !== undefined });
   const id = runId(settings);
   const run = runName(id);
   const volume = options.volume ?? `${RUNS}/${id}`;
@@ -86,6 +90,7 @@ export async function runOnCluster(
   const context = {
     ...{ api, reporter, signal },
     ...{ scheduleTimeoutMs: options.scheduleTimeoutMs, isVerbose: options.isVerbose },
+    siblings: options.siblings,
   };
   reporter.info(opening(run, options));
   warnOfFigures(settings, reporter);
@@ -148,9 +153,10 @@ async function recordOnVolume(
   facts: { readonly settings: RunSettings; readonly failure: RunFailure },
   { jobs, error, ...context }: WaitContext & { readonly jobs: StageJobs; readonly error: unknown },
 ): Promise<void> {
-  // The server was waited for already.
-  if (error instanceof StageError && error.stage === 'k8s') return;
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(RECORD_MS)]);
+  // The server was waited for already, or would refuse this as well.
+  if ((error instanceof StageError && error.stage === 'k8s') || isForbidden(error as Error)) return;
+  const tooLong = AbortSignal.timeout(RECORD_MS);
+  const signal = AbortSignal.any([context.signal, tooLong]);
   try {
     const { job, ...ended } = await runJobToEnd(
       jobs.failed(facts),
@@ -161,7 +167,10 @@ async function recordOnVolume(
     await removeJob(job, context);
   } catch (reason) {
     if (!isFedbatchError(reason)) throw reason;
-    context.reporter.warn(`the failure is not on the run's record on the volume: ${reason.message}`);
+    const why = tooLong.aborted
+      ? `the cluster has not run its Job within ${RECORD_MS / 1000} s, and may do so later.`
+      : reason.message;
+    context.reporter.warn(`the failure is not on the run's record on the volume: ${why}`);
   }
 }
 

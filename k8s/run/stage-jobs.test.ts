@@ -8,7 +8,7 @@ import { ALL_PARTS } from '../../lib/settings/table.js';
 import { aggregateCommand, evaluateCommand, trainCommand } from '../../pipeline/commands/stage-commands.js';
 import { settingsFromFlags } from '../../test/settings.js';
 import { watchingArguments } from '../cluster-settings.js';
-import { HASH_ANNOTATION } from './names.js';
+import { WORK_ANNOTATION } from './names.js';
 import { stageJobs } from './stage-jobs.js';
 
 const named = byFlag({ parts: ALL_PARTS });
@@ -38,7 +38,7 @@ test('the recorders open those who watch; Jobs of before are taken as they are',
   const watching = watchingArguments({ given, named });
   assert.deepEqual(watching, ['--mlflow', 'http://mlflow:5000/', '--mlflow-experiment', 'digits']);
   const [plain, watched] = [testJob([]), testJob(watching)];
-  assert.ok(plain.metadata?.annotations?.[HASH_ANNOTATION]);
+  assert.ok(plain.metadata?.annotations?.[WORK_ANNOTATION]);
   assert.deepEqual(watched.metadata, plain.metadata);
   const [before, after] = [plain, watched].map(({ spec }) => spec?.template.spec);
   const [recorder] = after?.containers ?? [];

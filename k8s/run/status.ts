@@ -15,6 +15,7 @@ export async function jobsOfRuns(api: ClusterApi, run: string | undefined): Prom
     api.listJobs({ labels }),
     api.listPods({ labels }),
   ]);
+  if (jobs.length === 0) await api.requireNamespace();
   const created = ({ metadata }: V1Job) => new Date(metadata?.creationTimestamp ?? 0).getTime();
   const sorted = [...jobs].sort((a, b) => created(a) - created(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
   // Who may not read events still sees what stands in the pods' own status.

@@ -15,6 +15,7 @@ import {
   watchingArguments,
 } from '../cluster-settings.js';
 import { addTemplateOptions } from '../manifests/template-options.js';
+import { runName } from './names.js';
 import {
   isolateOption,
   type SharedFlags,
@@ -67,8 +68,10 @@ interface ClusterTrials extends SharedOptions {
 /** Runs trials as Jobs. */
 export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): TrialRunner {
   let partOf: object | undefined;
+  let siblings: ReadonlySet<string> = new Set();
   return {
     follow({ id, createdAt, trials }) {
+      siblings = new Set(trials.map((trial) => runName(trial.id)));
       partOf = { kind: 'sweep', id, createdAt, runs: trials.length };
       // Whoever watches is reached from the pods, and may not be from here.
       return async () => undefined;
@@ -79,7 +82,7 @@ export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): Tr
       const volume = `${directory}/trials/${id}`;
       return await runOnCluster(
         {
-          ...{ ...shared, ...toleranceAsked(asked), settings, volume, isVerbose: false },
+          ...{ ...shared, ...toleranceAsked(asked), settings, volume, siblings, isVerbose: false },
           name: trialName(trial, axes),
           values: { ...watchedValues(asked.given), ...shared.values },
           watching: watchingArguments(asked, partOf),
@@ -93,7 +96,6 @@ export function clusterTrials({ directory, axes, ...shared }: ClusterTrials): Tr
       const { findCluster } = await import('../connection/connect.js');
       const { clusterApi } = await import('./cluster-api.js');
       const { deleteRun } = await import('./ensure-job.js');
-      const { runName } = await import('./names.js');
       const api = await clusterApi(await findCluster(shared.destination), { reporter, signal });
       await deleteRun(runName(id), { ...shared, api, reporter, signal });
     },

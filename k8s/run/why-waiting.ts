@@ -2,7 +2,15 @@
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../manifests/stages.js';
 import { nameOf } from './job-status.js';
-import { eventsOf, type PodTrouble, podPhase, podTrouble, UNSCHEDULABLE } from './pod-status.js';
+import {
+  eventsOf,
+  kubectlFor,
+  NO_ROOM,
+  type PodTrouble,
+  podPhase,
+  podTrouble,
+  UNSCHEDULABLE,
+} from './pod-status.js';
 
 /** After so long of waiting for anything the user is told what for. */
 export const NOTICE_MS = 15_000;
@@ -43,10 +51,14 @@ export function whyWaiting(
 ): readonly Waiting[] {
   const groups = new Map<string, { trouble: PodTrouble; pods: V1Pod[] }>();
   for (const pod of pods.filter(isWaiting)) {
-    const trouble = podTrouble(pod) ?? troubleOfEvents(pod, events);
-    const group = groups.get(trouble.message) ?? { trouble, pods: [] };
+    const known = podTrouble(pod);
+    const trouble =
+      known === undefined
+        ? troubleOfEvents(pod, events)
+        : { ...known, message: plainText(known.message, pod) };
+    const group = groups.get(kindOfTrouble(trouble)) ?? { trouble, pods: [] };
     group.pods.push(pod);
-    groups.set(trouble.message, group);
+    groups.set(kindOfTrouble(trouble), group);
   }
   const rank = ({ isFinal, reason }: PodTrouble) => (isFinal ? 0 : reason === UNSCHEDULABLE ? 2 : 1);
   const sorted = [...groups.values()].sort(
@@ -55,6 +67,10 @@ export function whyWaiting(
   const own = missingPods(job, pods) > 0 ? troubleOfJob(job, { pods, events }) : undefined;
   return [...sorted, ...(own === undefined ? [] : [{ trouble: own, pods: [] }])];
 }
+
+/** The same for troubles that differ in numbers alone, such as how many nodes have no room. */
+export const kindOfTrouble = ({ reason, message }: Pick<PodTrouble, 'reason' | 'message'>): string =>
+  `${reason} ${message.replaceAll(/\d+/g, '#')}`;
 
 /** `1,3-5` are four. */
 function countIndexes(ranges: string | undefined): number {
@@ -95,7 +111,14 @@ function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble
     };
   }
   const { reason = '' } = own;
-  return { reason, message: textOf(own, pod), isFinal: false, advice: adviceFor(reason, pod) };
+  const message = textOf(own, pod);
+  return {
+    reason,
+    message,
+    isFinal: false,
+    lacksRoom: NO_ROOM.test(message),
+    advice: adviceFor(reason, pod),
+  };
 }
 
 function adviceFor(reason: string, pod: V1Pod): string {
@@ -116,8 +139,10 @@ function troubleOfJob(
   if (job.spec?.suspend === true) return troubleOfSuspended(job, events);
   const refused = newest(events, job.metadata?.uid, ({ type }) => type === 'Warning');
   if (refused?.reason === 'FailedCreate') {
+    const message = textOf(refused, job);
+    const lacksRoom = /exceeded quota/.test(message);
     const advice = 'ask for less, or have the quota or the admission rule changed';
-    return { reason: 'FailedCreate', message: textOf(refused, job), isFinal: false, advice };
+    return { reason: 'FailedCreate', message, isFinal: false, lacksRoom, advice };
   }
   // The Job controller waits longer and longer between the attempts; how often it tries is the Job's own limit.
   if (pods.some(({ status }) => status?.phase === 'Failed')) {
@@ -144,7 +169,8 @@ function troubleOfSuspended(job: V1Job, events: readonly CoreV1Event[]): PodTrou
     reason: 'Suspended',
     message: `Kueue holds it back in the queue ${queue}${why === undefined ? '' : `: ${textOf(why, job)}`}`,
     isFinal: false,
-    advice: 'kubectl get workloads shows the queue; --schedule-timeout gives it longer',
+    lacksRoom: true,
+    advice: `${kubectlFor(job, 'get workloads')} shows the queue; --schedule-timeout gives it longer`,
   };
 }
 
@@ -165,12 +191,15 @@ function timeOf({ lastTimestamp, eventTime, series, metadata }: CoreV1Event): nu
   return new Date(last as Date | string).getTime();
 }
 
-/** An event's message without what differs from pod to pod, on one line. */
-function textOf({ message = '' }: CoreV1Event, about: V1Pod | V1Job): string {
+const textOf = ({ message = '' }: CoreV1Event, about: V1Pod | V1Job): string => plainText(message, about);
+
+/** What was told of a pod or Job without what differs from pod to pod, on one line. */
+function plainText(message: string, about: V1Pod | V1Job): string {
   const text = message
     // A pod that was refused had a name with another ending each time.
     .replaceAll(new RegExp(`${nameOf(about)}(-[a-z0-9]+)*`, 'g'), '…')
-    .replaceAll(/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '…')
+    // As runtimes write it into the names of their groups, too.
+    .replaceAll(/(?<![0-9a-f])[0-9a-f]{8}([-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}(?![0-9a-f])/g, '…')
     .replaceAll(/\b[0-9a-f]{12,}\b/g, '…')
     .replaceAll(/\s+/g, ' ')
     .trim()

@@ -13,7 +13,12 @@ import { write } from './writes.js';
 
 /** What goes wrong with a request instead of an answer. */
 export type Fault =
-  | { readonly kind: 'refuse'; readonly code: number; readonly retryAfterSeconds?: number }
+  | {
+      readonly kind: 'refuse';
+      readonly code: number;
+      readonly retryAfterSeconds?: number;
+      readonly message?: string;
+    }
   | { readonly kind: 'drop' }
   /** A watch or a followed log that ends early, without a word. */
   | { readonly kind: 'cut'; readonly afterMs: number }
@@ -90,13 +95,12 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   if (fault?.kind === 'refuse') {
     const headers =
       fault.retryAfterSeconds === undefined ? {} : { 'Retry-After': `${fault.retryAfterSeconds}` };
-    const reason = fault.code === 429 ? 'TooManyRequests' : 'InternalError';
-    throw new ApiError(
-      fault.code,
-      reason,
-      'the server has received too many requests and has asked us to try again later',
-      headers,
-    );
+    const {
+      code,
+      message = 'the server has received too many requests and has asked us to try again later',
+    } = fault;
+    const reason = code === 429 ? 'TooManyRequests' : code === 403 ? 'Forbidden' : 'InternalError';
+    throw new ApiError(code, reason, message, headers);
   }
   requireAccess(access, context);
   const cutAfterMs = fault?.kind === 'cut' ? fault.afterMs : undefined;

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   /** Claims that are there and bound; by default `fedbatch`. */
   readonly claims?: readonly string[];
   readonly gpus?: number;
+  /** Pods that the nodes hold at a time; by default any number. */
+  readonly places?: number;
   /** Storage classes that bind nothing. */
   readonly brokenStorageClasses?: readonly string[];
   readonly fault?: (access: Access) => Fault | undefined;
@@ -61,7 +63,8 @@ export async function startCluster(
   t: Pick<TestContext, 'after'>,
   options: ClusterOptions,
 ): Promise<FakeCluster> {
-  const { directory, claims = ['fedbatch'], gpus = 0, brokenStorageClasses = [] } = options;
+  const { directory, claims = ['fedbatch'], brokenStorageClasses = [] } = options;
+  const { gpus = 0, places = Number.POSITIVE_INFINITY } = options;
   const store = createStore();
   const claim = (name: string) => {
     const path = join(directory, 'claims', name);
@@ -69,7 +72,7 @@ export async function startCluster(
     return path;
   };
   const kubelet = startKubelet({
-    ...{ store, directory, claim, gpus },
+    ...{ store, directory, claim, gpus, places },
     hasImage: options.hasImage ?? ((image) => entryPointOf(image) !== undefined),
     play: options.play ?? (() => undefined),
     hold: options.hold ?? (() => undefined),
@@ -91,6 +94,8 @@ export async function startCluster(
     fault: options.fault ?? (() => undefined),
     authorize: options.role === undefined ? () => true : roleOf(options.role),
   });
+  for (const name of [NAMESPACE, 'default'])
+    store.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   for (const name of claims) {
     store.create({
       ...{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name, namespace: NAMESPACE } },

@@ -4,18 +4,16 @@ import { join } from 'node:path';
 import { type Mounts, replacePaths } from './container-process.js';
 import { type KubeObject, kindNamed } from './objects.js';
 import { type ContainerContext, logPath, type Played, runContainer } from './run-container.js';
-import { whyNoContainer, whyUnschedulable } from './scheduling.js';
+import { type Capacity, whyNoContainer, whyUnschedulable } from './scheduling.js';
 import { type Store, type Told, tell, timestamp } from './store.js';
 
 /** What the nodes of the cluster are like. */
-interface NodeOptions {
+interface NodeOptions extends Capacity {
   readonly store: Store;
   /** Where logs and the volumes of pods lie. */
   readonly directory: string;
   /** Directory of a claim. */
   readonly claim: (name: string) => string;
-  /** GPUs of all nodes together. */
-  readonly gpus: number;
   /** Whether an image can be pulled. */
   readonly hasImage: (image: string, pod: KubeObject) => boolean;
   /** What keeps the node of a pod from starting it, of which events alone tell. */

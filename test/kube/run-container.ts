@@ -14,6 +14,8 @@ export interface Played {
   readonly message?: string;
   /** How long it seems to work; Infinity until its pod is deleted. */
   readonly ms?: number;
+  /** It seems to work until then. */
+  readonly until?: Promise<unknown>;
   /** What it writes. */
   readonly log?: string;
 }
@@ -56,12 +58,14 @@ export async function runContainer(
   writeFileSync(messagePath, '');
   const played = play(pod, name);
   if (played !== undefined) {
-    const { exitCode, message = '', ms = 0, log = '' } = played;
+    const { exitCode, message = '', ms = 0, log = '', until } = played;
     writeFileSync(path, log);
     processes.set(name, -1);
     onStart();
     await new Promise<void>((done) => {
-      const timer = ms === Number.POSITIVE_INFINITY ? undefined : setTimeout(done, ms);
+      void until?.then(() => done());
+      const isOpen = until !== undefined || ms === Number.POSITIVE_INFINITY;
+      const timer = isOpen ? undefined : setTimeout(done, ms);
       signal.addEventListener('abort', () => {
         clearTimeout(timer);
         done();

@@ -2,10 +2,17 @@
 import { type KubeObject, kindNamed } from './objects.js';
 import type { Store } from './store.js';
 
+/** What all nodes have together. */
+export interface Capacity {
+  readonly gpus: number;
+  /** Pods at a time. */
+  readonly places: number;
+}
+
 /** What the scheduler says of a pod that fits nowhere. */
 export function whyUnschedulable(
   pod: KubeObject,
-  { store, gpus }: { readonly store: Store; readonly gpus: number },
+  { store, gpus, places }: Capacity & { readonly store: Store },
 ): string | undefined {
   const { namespace } = pod.metadata;
   for (const { persistentVolumeClaim: claim } of pod.spec.volumes ?? []) {
@@ -19,6 +26,13 @@ export function whyUnschedulable(
   const wanted = pod.spec.containers
     .map(({ resources }: KubeObject) => Number(resources?.limits?.['nvidia.com/gpu'] ?? 0))
     .reduce((sum: number, each: number) => sum + each, 0);
+  const placed = store
+    .list(kindNamed('Pod'))
+    .filter(
+      ({ spec, status }) => spec.nodeName !== undefined && !['Succeeded', 'Failed'].includes(status?.phase),
+    );
+  if (placed.length >= places)
+    return '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.';
   return wanted > gpus
     ? '0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.'
     : undefined;

@@ -1,7 +1,15 @@
 /** Creating, changing and deleting objects. */
 import type { IncomingMessage } from 'node:http';
 import { type Authorization, requireAccess } from './authorization.js';
-import { ApiError, apiVersionOf, type KubeObject, RESOURCE_TYPES } from './objects.js';
+import {
+  ApiError,
+  apiVersionOf,
+  type KubeObject,
+  kindNamed,
+  qualifiedName,
+  RESOURCE_TYPES,
+  typeOf,
+} from './objects.js';
 import { applyServerSide, requireManager } from './server-side-apply.js';
 import { type Store, timestamp } from './store.js';
 import { accessOf, type Target } from './target.js';
@@ -32,7 +40,10 @@ export function write(
   const put = (object: KubeObject, current: KubeObject | undefined): readonly [number, object] => {
     const complete = current === undefined ? withDefaults(object) : object;
     validate(complete);
-    if (current === undefined) return [201, store.create(complete)];
+    if (current === undefined) {
+      requireNamespace(complete, store);
+      return [201, store.create(complete)];
+    }
     validateChange(current, complete);
     return [200, store.update(complete)];
   };
@@ -59,6 +70,19 @@ export function write(
     default:
       throw new ApiError(405, 'MethodNotAllowed', `the server does not allow ${request.method} here`);
   }
+}
+
+/** What a server makes of something new in a namespace that is not there, or will not be for long. */
+function requireNamespace(
+  { apiVersion, kind, metadata: { namespace, name } }: KubeObject,
+  store: Store,
+): void {
+  const resource = typeOf({ apiVersion, kind });
+  if (!resource.namespaced) return;
+  const { metadata } = store.get(kindNamed('Namespace'), undefined, namespace ?? '');
+  if (metadata.deletionTimestamp === undefined) return;
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  throw new ApiError(403, 'Forbidden', `${qualifiedName(resource)} "${name}" is forbidden: ${why}`);
 }
 
 type Put = (object: KubeObject, current: KubeObject | undefined) => readonly [number, object];
