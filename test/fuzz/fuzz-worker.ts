@@ -106,11 +106,12 @@ async function run({ seed, piece, from, to }: Extract<WorkerRequest, { kind: 'ru
         addedBytes: Math.max(most.addedBytes, cost.addedBytes),
       };
       tell(outcome, input);
+      if (cost.cpuMs > MOST_CPU_MS || cost.addedBytes > MOST_ADDED_BYTES) {
+        // The rest of the piece is for a fresh process, which begins with none that cost as much.
+        say({ kind: 'suspect', input, cost, next: first + at + 1, outcomes });
+        return;
+      }
       if (isNewShape(outcome) && keep(input, outcome)) say({ kind: 'kept', input });
-      if (cost.cpuMs <= MOST_CPU_MS && cost.addedBytes <= MOST_ADDED_BYTES) continue;
-      // The rest of the piece is for a fresh process.
-      say({ kind: 'suspect', input, cost, next: first + at + 1, outcomes });
-      return;
     }
     const found = coverage.look();
     if (found.bytes > 0) await keepWhatFound(batch);

@@ -29,11 +29,11 @@ describe('the kinds of failure', () => {
       ...{ target: FLAWED.all, seed: 1, journal, untilMs: Number.POSITIVE_INFINITY },
       tell: () => undefined,
     };
-    await runCampaign({ ...options, inputs: 1_000 });
-    const after = await runCampaign({ ...options, inputs: 1_000 });
-    assert.equal(after.inputs, 2_000);
+    await runCampaign({ ...options, inputs: 2_000 });
+    const after = await runCampaign({ ...options, inputs: 2_000 });
+    assert.equal(after.inputs, 4_000);
     const pieces = (await readFile(journal, 'utf8')).matchAll(/"piece":(\d+)/g);
-    assert.deepEqual([...new Set(Array.from(pieces, ([, piece]) => piece))], ['0', '1']);
+    assert.deepEqual([...new Set(Array.from(pieces, ([, piece]) => piece))], ['0', '1', '2', '3']);
     const found = after.failures.map(({ what }) => what).join('\n');
     for (const kind of [/^hang$/m, /^memory$/m, /^SIGKILL/m, /^RangeError/m, /^DataError of TypeError/m])
       assert.match(found, kind);
