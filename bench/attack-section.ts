@@ -212,7 +212,7 @@ async function writeAttacks(
     return [{ kind: 'bodies', ...predict, file, connections: 8 }];
   };
   const numbers = await json('numbers', filled('{"instances":[[', '0,', '0]]}'));
-  const photo = formOf(await noise(1_290));
+  const photo = formOf(await noise(1_280));
   const other = await writeModel(directory, { name: 'other.h5', seed: 2 });
   return {
     '600 × a head that never ends': [{ kind: 'slow heads', connections: 600 }],
@@ -268,7 +268,7 @@ async function writeAttacks(
   };
 }
 
-/** A PNG that holds nothing that could be packed: of 1,290 pixels a side just below 5 MB. */
+/** A PNG that holds nothing that could be packed: of 1,280 pixels a side just below 5 MB. */
 async function noise(side: number): Promise<Buffer> {
   const random = randomStream(1, 'attack-section', 'noise');
   const values = Uint8Array.from({ length: side * side * 3 }, () => random.integer(0, 255));
