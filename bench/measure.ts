@@ -1,6 +1,7 @@
 /** Measuring whole processes, those that they start included: wall time and peak memory; both sides in turn. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { statOf } from '../lib/system/process-usage.js';
 import type { Journal } from './journal.js';
 
 /** One finished process. */
@@ -73,9 +74,9 @@ export async function sampleProcess(
 
 /** Processor time of all processes that this one has started and seen end, and of theirs; in steps of 10 ms. */
 export function endedProcessesSeconds(): number {
-  // After the name, which may hold anything, the 14th and 15th field (proc(5): cutime and cstime), in ticks of 10 ms.
-  const fields = readText('/proc/self/stat').split(') ').at(-1)?.split(' ') ?? [];
-  return (Number(fields[13]) + Number(fields[14])) / 100;
+  // The 16th and 17th field (proc(5): cutime and cstime), in ticks of 10 ms.
+  const { 13: user, 14: system } = statOf('self');
+  return (Number(user) + Number(system)) / 100;
 }
 
 /** A field of a file of /proc, in bytes; 0 when the process has ended. */

@@ -10,6 +10,7 @@ import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
+import { usageOfProcess } from '../lib/system/process-usage.js';
 import { digitPng } from '../server/testing/segment-digits.js';
 import type { LoadOptions } from './load.js';
 import { sampleProcess } from './measure.js';
@@ -18,7 +19,6 @@ import { program } from './section.js';
 
 export const CONNECTIONS = 32;
 /** Of the kernel's clock, in which it counts processor time: 100 a second on Linux. */
-const TICK_MS = 10;
 
 /** What is sent, to which address. */
 export interface Load {
@@ -143,11 +143,8 @@ function keptBy(server: ChildProcess): Promise<KeptMemory> {
   });
 }
 
-/** Processor time of a process so far: fields 14 and 15 of its stat, after the name in brackets. */
-function cpuMs({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
+/** Processor time of a process so far. */
+const cpuMs = ({ pid }: ChildProcess): number => usageOfProcess(pid).cpuMs;
 
 function memoryOf({ pid }: ChildProcess, field: string): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');

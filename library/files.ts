@@ -72,7 +72,13 @@ export {
 } from '../lib/formats/run-record.js';
 export type { RunFailure } from '../lib/formats/run-results.js';
 export type { RunState, Session } from '../lib/formats/runs/sessions.js';
-export { type ClientPlace, type RoundPaths, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
+export {
+  type ClientPlace,
+  type RoundPaths,
+  type SelectedPlace,
+  type VolumePaths,
+  volumePaths,
+} from '../lib/formats/volume.js';
 export type { RunSettings } from '../lib/settings/table.js';
 export type { ReportedAccuracy, RunRecords } from '../report/records.js';
 

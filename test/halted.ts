@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { execa } from 'execa';
 import { sha256 } from '../lib/formats/files/read-file.js';
+import { writeTinyDataset } from './datasets.js';
 import { haltedAt, isRunning, isStopped } from './processes.js';
 import { type Program, programPath } from './programs.js';
-import { waitFor } from './runs.js';
+import { finishRun, waitFor } from './runs.js';
 
 /** Every finished file below a directory with the hash of its bytes. */
 export function contents(root: string): ReadonlyMap<string, string> {
@@ -34,4 +35,14 @@ export function startHalted(program: Program, path: string, args: readonly strin
     reject: false,
     env: haltedAt({ program: `${program}.js`, path, before: 1 }),
   });
+}
+
+/** Does a run of two clients that nothing disturbs; what it ended with, and the settings that repeat it. */
+export async function wholeRun(directory: string) {
+  const settings = [
+    ...['--data', await writeTinyDataset(directory), '--model', 'mlp', '--hidden', '8', '--batch', '60'],
+    ...['--epochs', '1', '--clients', '2', '--rounds', '1', '--jobs', '1', '--threads', '1'],
+  ];
+  const whole = join(directory, 'whole');
+  return { settings, whole, expected: await finishRun(whole, settings) };
 }

@@ -10,7 +10,7 @@ import { writeTinyDataset } from './datasets.js';
 import { readEventFile, scalarsOf, sessionOfHparams } from './event-files.js';
 import type { Fault } from './kube/api-server.js';
 import { type FakeCluster, objectsOf, rulesOf, startCluster } from './kube/cluster.js';
-import { finishKubeRun, kube, kubeRun, SETTINGS } from './kube/runs.js';
+import { finishKubeRun, kube, kubeRun, SETTINGS, tellsAndDeletes } from './kube/runs.js';
 import type { Access } from './kube/target.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { eventsOf } from './runs.js';
@@ -190,27 +190,7 @@ test('the same command recognises what is done, also when the Jobs are gone', as
 });
 
 test('status and logs tell of the run, delete removes its objects and leaves its files', async () => {
-  const rows = JSON.parse((await kube(cluster, ['status', '--json'])).stdout) as {
-    job: string;
-    state: string;
-    run: string;
-  }[];
-  assert.ok(rows.length >= 8 && rows.every(({ state }) => state === 'complete'), JSON.stringify(rows));
-  const run = rows[0]?.run ?? '';
-  const logs = await kube(cluster, [
-    'logs',
-    '--run',
-    run,
-    '--stage',
-    'train',
-    '--round',
-    '2',
-    '--index',
-    '1',
-  ]);
-  assert.match(logs.stdout, /-r0002-train-1-\w+ trainer: \{.*"client":1/);
-  const deleted = await kube(cluster, ['delete', '--run', run]);
-  assert.equal(deleted.exitCode, 0, deleted.stderr);
+  await tellsAndDeletes(cluster);
   for (const kind of ['Job', 'Pod', 'ConfigMap']) assert.deepEqual(objectsOf(cluster, kind), []);
   assert.ok(existsSync(volumePaths(volume).aggregatedModel));
 });

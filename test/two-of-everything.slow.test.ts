@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { volumePaths } from '../lib/formats/volume.js';
-import { writeTinyDataset } from './datasets.js';
-import { contents, goOn, halted, startHalted } from './halted.js';
+import { contents, goOn, halted, startHalted, wholeRun } from './halted.js';
 import { haltedAt } from './processes.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
@@ -17,17 +16,7 @@ import { endRun, finishRun, type ResultLine, roundOf, startRun, temporaryFiles, 
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
-const data = await writeTinyDataset(directory);
-const SETTINGS = [
-  ...['--data', data, '--model', 'mlp', '--hidden', '8', '--batch', '60', '--epochs', '1'],
-  ...['--clients', '2', '--rounds', '1', '--jobs', '1', '--threads', '1'],
-];
-/** A run that nothing disturbs. */
-const whole = join(directory, 'whole');
-let expected: ResultLine;
-before(async () => {
-  expected = await finishRun(whole, SETTINGS);
-});
+const { settings: SETTINGS, whole, expected } = await wholeRun(directory);
 
 for (const [when, path, before] of [
   ['with a record ready to appear', '/0001/round\\.json$', 3],

@@ -6,13 +6,12 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { readManifest } from '../lib/formats/manifest.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { readAccuracy, testGlobalModel } from '../pipeline/evaluate-stage.js';
-import { writeTinyDataset } from './datasets.js';
-import { contents, goOn, halted, startHalted } from './halted.js';
+import { contents, goOn, halted, startHalted, wholeRun } from './halted.js';
 import { haltedAt } from './processes.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
@@ -20,17 +19,7 @@ import { endRun, finishRun, type ResultLine, roundOf, startRun } from './runs.js
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = await sharedDirectory();
-const data = await writeTinyDataset(directory);
-const SETTINGS = [
-  ...['--data', data, '--model', 'mlp', '--hidden', '8', '--batch', '60', '--epochs', '1'],
-  ...['--clients', '2', '--rounds', '1', '--jobs', '1', '--threads', '1'],
-];
-/** A run that nothing disturbs. */
-const whole = join(directory, 'whole');
-let expected: ResultLine;
-before(async () => {
-  expected = await finishRun(whole, SETTINGS);
-});
+const { settings: SETTINGS, whole, expected } = await wholeRun(directory);
 
 async function copyOfWhole(name: string): Promise<string> {
   const volume = join(directory, name);

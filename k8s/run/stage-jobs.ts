@@ -1,6 +1,5 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
-import type { V1ConfigMap, V1Container, V1Job, V1PodSpec } from '@kubernetes/client-node';
-import { sha256 } from '../../lib/formats/files/read-file.js';
+import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { type EachTask, eachCommand } from '../../pipeline/commands/each-command.js';
@@ -13,7 +12,8 @@ import {
 import type { Values } from '../manifests/placeholders.js';
 import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { fillTemplate } from '../manifests/templates.js';
-import { jobName, POD_ANNOTATION, type StageLabel, stageLabels, WORK_ANNOTATION } from './names.js';
+import { containersIn, identitiesOf } from './job-identity.js';
+import { jobName, type StageLabel, stageLabels } from './names.js';
 import { MOUNT, seeNoShards, seeOwn } from './sight.js';
 
 /** A Job to be there, and the facts that its recorder is given. */
@@ -242,15 +242,14 @@ function planned(
   if (facts !== undefined) pod.volumes = [...(pod.volumes ?? []), { name: 'facts', configMap: { name } }];
   const { metadata: template } = spec.template;
   spec.template.metadata = { ...template, labels: { ...template?.labels, ...labels } };
-  const work = sha256(JSON.stringify([workOf(pod), identity ?? facts ?? null]));
-  const pods = sha256(JSON.stringify({ ...spec.template, spec: withoutWatchers(pod) }));
+  const identities = identitiesOf({ ...spec.template, spec: pod }, identity ?? facts ?? null);
   // Whoever watches changes nothing about the work.
   for (const each of containersIn(pod)) watch(each, watching);
   job.metadata = {
     name,
     namespace,
     labels: { ...job.metadata?.labels, ...labels, ...(queue === undefined ? {} : { [QUEUE_LABEL]: queue }) },
-    annotations: { [WORK_ANNOTATION]: work, [POD_ANNOTATION]: pods, 'fedbatch.io/run-id': id },
+    annotations: { ...identities, 'fedbatch.io/run-id': id },
   };
   return {
     job,
@@ -258,43 +257,6 @@ function planned(
     ...(container === undefined ? {} : { container }),
     ...(quorum === undefined ? {} : { quorum }),
     ...(facts === undefined ? {} : { facts: configMap(plan, { name, labels, facts }) }),
-  };
-}
-
-const containersIn = ({ initContainers = [], containers }: V1PodSpec): readonly V1Container[] => [
-  ...initContainers,
-  ...containers,
-];
-
-/**
- * What the results of a pod depend on: its programs with their arguments, where on the claim they read and write, GPUs.
- * How often it is tried, how long it may take and how much room it has are changed without that finished work is done again.
- */
-function workOf(pod: V1PodSpec): object {
-  const programs = containersIn(withoutWatchers(pod)).map(
-    ({ name, image, command, args, env, resources, volumeMounts }) => {
-      const gpus = resources?.limits?.['nvidia.com/gpu'];
-      return { name, image, command, args, env, gpus, volumeMounts };
-    },
-  );
-  const claims = (pod.volumes ?? []).map(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName);
-  return { programs, claims: claims.filter((claim) => claim !== undefined) };
-}
-
-/** Variables by which programs tell of themselves. */
-const WATCHING_ENV = /^FEDBATCH_(METRICS_PORT|METRICS_HOST|PUSHGATEWAY|RUN)$/;
-
-/** A pod as it is where nobody watches. */
-function withoutWatchers(pod: V1PodSpec): V1PodSpec {
-  const unwatched = (container: V1Container): V1Container => ({
-    ...container,
-    env: (container.env ?? []).filter(({ name }) => !WATCHING_ENV.test(name)),
-  });
-  const { initContainers, containers } = pod;
-  return {
-    ...pod,
-    ...(initContainers === undefined ? {} : { initContainers: initContainers.map(unwatched) }),
-    containers: containers.map(unwatched),
   };
 }
 

@@ -17,7 +17,7 @@ export const INDEXED_CLIENT = '{client}';
 export type ClientPlace = number | typeof INDEXED_CLIENT;
 
 /** The place of a client among those that a round selects, from 0; or what a cluster puts there. */
-type SelectedPlace = number | string;
+export type SelectedPlace = number | string;
 
 /** So many clients, the first, have event files of their own: TensorBoard shows no more side by side. */
 export const MOST_LOGGED_CLIENTS = 100;
@@ -73,6 +73,8 @@ export interface RoundPaths {
   readonly record: string;
   /** A client's update. */
   update(client: ClientPlace): string;
+  /** What the clients of the round see of the volume. */
+  readonly places: string;
   /** A volume with nothing on it but what the selected client needs that stands at this place. */
   place(selected: SelectedPlace): string;
   /** Where that client leaves its update until it is gathered. */
@@ -125,14 +127,16 @@ export const roundsAmong = (names: readonly string[]): readonly number[] =>
 
 function roundPaths(volume: string, round: string): RoundPaths {
   const root = join(volume, 'rounds', round);
+  const places = join(volume, 'data', 'places', round);
   return {
     root,
+    places,
     globalModel: join(root, 'global.h5'),
     serverState: join(root, 'server-state.h5'),
     updates: join(root, 'updates'),
     record: join(root, 'round.json'),
     update: (client) => join(root, 'updates', `${client}.h5`),
-    place: (selected) => join(volume, 'data', 'places', round, `${selected}`),
+    place: (selected) => join(places, `${selected}`),
     ownUpdates: (selected) => join(root, 'updates', `${selected}`),
   };
 }

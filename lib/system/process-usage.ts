@@ -10,19 +10,26 @@ export interface ProcessUsage {
 const TICK_MS = 10;
 const PAGE_BYTES = 4_096;
 
-/** Of a process by its id; zeros where it is gone, or where there is no /proc. */
-export function usageOfProcess(pid: number | undefined): ProcessUsage {
-  let stat = '';
+/**
+ * What Linux tells of a process in /proc (proc(5), stat), from its third field on, the state: what comes before holds its
+ * name, and that may hold spaces. Nothing where the process is gone, or where there is no /proc.
+ */
+export function statOf(pid: number | 'self' | undefined): readonly string[] {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .trim()
+      .split(' ');
   } catch {
-    // Gone, or of another system.
+    return [];
   }
-  // Behind the name, which may hold spaces: state is field 3, user and system time 14 and 15, resident pages 24.
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  const [user = 0, system = 0, pages = 0] = [fields[11], fields[12], fields[21]];
+}
+
+/** Of a process by its id; zeros where nothing is told of it. */
+export function usageOfProcess(pid: number | undefined): ProcessUsage {
+  const stat = statOf(pid);
+  // Its user and system time, and its resident pages.
+  const [user = 0, system = 0, pages = 0] = [14, 15, 24].map((field) => Number(stat[field - 3] ?? 0));
   return { cpuMs: (user + system) * TICK_MS, residentBytes: pages * PAGE_BYTES };
 }

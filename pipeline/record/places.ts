@@ -101,7 +101,7 @@ export async function clearPlaces(paths: VolumePaths, rounds: readonly RoundPath
 
 /** Removes all places, but for those of a round that goes on. */
 async function removePlaces(paths: VolumePaths, but?: number): Promise<void> {
-  const stays = but === undefined ? undefined : basename(join(paths.round(but).place(0), '..'));
+  const stays = but === undefined ? undefined : basename(paths.round(but).places);
   for (const name of await readdir(paths.places).catch(() => []))
     if (name !== stays) await rm(join(paths.places, name), { recursive: true, force: true });
   if (but === undefined) await rm(paths.places, { recursive: true, force: true });

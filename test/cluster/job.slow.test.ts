@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { readmeCommands } from '../kube/readme-commands.js';
-import { kube } from '../kube/runs.js';
+import { tellsAndDeletes } from '../kube/runs.js';
 import { lastLine, programPath } from '../programs.js';
 import { projectRoot } from '../sources.js';
 import {
@@ -94,24 +94,7 @@ describe('the job on a real cluster', { skip: noCluster }, () => {
     for (const stage of ['split', 'init', 'train', 'aggregate', 'evaluate'])
       assert.match(again.stderr, new RegExp(`^${stage} .*done before: skipped$`, 'm'));
 
-    const status = await kube(place, ['status', '--json']);
-    const rows = JSON.parse(status.stdout) as { state: string; run: string }[];
-    assert.ok(rows.length >= 8 && rows.every(({ state }) => state === 'complete'), status.stdout);
-    const run = rows[0]?.run ?? '';
-    const logs = await kube(place, [
-      'logs',
-      '--run',
-      run,
-      '--stage',
-      'train',
-      '--round',
-      '2',
-      '--index',
-      '1',
-    ]);
-    assert.match(logs.stdout, /-r0002-train-1-\w+ trainer: \{.*"client":1/);
-    const deleted = await kube(place, ['delete', '--run', run]);
-    assert.equal(deleted.exitCode, 0, deleted.stderr);
+    await tellsAndDeletes(place);
     assert.deepEqual(await objectsAt(place, 'jobs,pods,configmaps', 'fedbatch.io/run'), []);
   });
 

@@ -46,3 +46,16 @@ export async function finishKubeRun(cluster: Target, more: readonly string[]) {
   assert.equal(exitCode, 0, stderr);
   return { ...lineSchema.parse(JSON.parse(lastLine(stdout))), stderr };
 }
+
+/** Of a finished run: `status` lists its Jobs, `logs` what one of its trainers printed, and `delete` removes it. */
+export async function tellsAndDeletes(cluster: Target): Promise<void> {
+  const { stdout } = await kube(cluster, ['status', '--json']);
+  const rows = z.array(z.looseObject({ state: z.string(), run: z.string() })).parse(JSON.parse(stdout));
+  assert.ok(rows.length >= 8 && rows.every(({ state }) => state === 'complete'), stdout);
+  const run = rows[0]?.run ?? '';
+  const asked = ['--run', run, '--stage', 'train', '--round', '2', '--index', '1'];
+  const logs = await kube(cluster, ['logs', ...asked]);
+  assert.match(logs.stdout, /-r0002-train-1-\w+ trainer: \{.*"client":1/);
+  const deleted = await kube(cluster, ['delete', '--run', run]);
+  assert.equal(deleted.exitCode, 0, deleted.stderr);
+}

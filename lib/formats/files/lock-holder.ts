@@ -5,6 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errorCode } from '../../core/system-errors.js';
+import { statOf } from '../../system/process-usage.js';
 
 /** Who holds a lock. */
 interface Holder {
@@ -85,11 +86,9 @@ export function isDead(holder: Holder): boolean {
 
 /** When a process began, in ticks since boot (Linux; undefined elsewhere, and for a process that has ended). */
 function processStart(pid: number): string | undefined {
-  const stat = textOf(`/proc/${pid}/stat`);
-  // The second field, the name in parentheses, may hold spaces; the third is the state, the 22nd the start time.
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const hasEnded = fields?.[0] === 'Z' || fields?.[0] === 'X';
-  return hasEnded ? undefined : fields?.[19];
+  // The third field is the state, the 22nd the start time.
+  const { 0: state, 19: start } = statOf(pid);
+  return state === 'Z' || state === 'X' ? undefined : start;
 }
 
 /** The content of a small file of the system; undefined where there is none, or it is empty. */
