@@ -119,6 +119,10 @@ test('a session ends as its faults allow, with clear sentences', () => {
   assert.equal(of({}, []), 0);
   assert.equal(of({ exitCode: 3, stderr: told }, [full]), 0);
   assert.equal(of({ exitCode: undefined, signal: 'SIGKILL' }, [kill]), 0);
+  const overtaken = 'error: /data: another split has begun there since, and this one writes nothing more.';
+  assert.equal(of({ exitCode: 5, stderr: overtaken }, [{ kind: 'second', at: 1 }]), 0);
+  assert.equal(of({ exitCode: 5, stderr: overtaken }, [full]), 1);
+  assert.equal(of({ exitCode: 5, stderr: told }, [{ kind: 'second', at: 1 }]), 1);
   assert.equal(of({ exitCode: 3, stderr: told }, []), 1);
   assert.equal(of({ exitCode: 3, stderr: 'error: something.' }, [full]), 1);
   assert.equal(of({ exitCode: 3 }, [full]), 2);
