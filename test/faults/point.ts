@@ -151,9 +151,13 @@ class Point {
     return this.#schedule.sessions.flat().some((fault) => fault.kind === kind);
   }
 
-  /** A volume whose run.json a fault has taken or damaged is known as nobody's: that it is refused must be told with the file, or with the directory. */
+  /**
+   * A volume whose run.json a fault has taken or damaged is known as nobody's, and so are shards without their manifest where
+   * there is no run: that they are refused must be told with the file, or with the directory.
+   */
   #isRefused({ exitCode, stderr }: Session): boolean {
-    if (!this.#struck.has('run.json')) return false;
+    if (!this.#struck.has('run.json') && (this.#job.isRun || !this.#struck.has('data/manifest.json')))
+      return false;
     if (exitCode !== ExitCode.usage && exitCode !== ExitCode.data) return false;
     return /run\.json|--fresh|choose an(other| empty or new) directory/.test(stderr);
   }

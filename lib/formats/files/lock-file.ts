@@ -40,7 +40,7 @@ import {
   lifeOf,
   lostMessage,
 } from './lock-holder.js';
-import { isAbsent } from './read-file.js';
+import { againIfStale, isAbsent } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {
@@ -202,15 +202,15 @@ async function createDirectory(
 /** The text of a name in the chain; undefined when there is none. */
 async function readText(name: string, isLast = false): Promise<string | undefined> {
   try {
-    return await readFile(name, 'utf8');
+    return await readLatest(name);
   } catch (error) {
-    if (isGone(error)) return await nothingUnlessLink(name);
+    if (errorCode(error) === 'ENOENT') return await nothingUnlessLink(name);
     if (errorCode(error) !== 'EISDIR') throw error;
   }
   try {
-    return await readFile(join(name, INSIDE), 'utf8');
+    return await readLatest(join(name, INSIDE));
   } catch (error) {
-    if (!isGone(error)) throw error;
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
   // Released between the two, or nobody's lock.
   if (!isLast) return await readText(name, true);
@@ -227,10 +227,8 @@ async function nothingUnlessLink(name: string): Promise<undefined> {
     );
 }
 
-/** ESTALE: another machine has removed what this one had looked up. */
-function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ESTALE'].includes(errorCode(error));
-}
+/** ESTALE: another machine has removed what this one had looked up, and looking again tells what is there now. */
+const readLatest = (name: string): Promise<string> => againIfStale(() => readFile(name, 'utf8'));
 
 /** Ends the epoch of `head`, if it is still that one: a user may have removed the file, and another may hold it now. */
 function release(path: string, head: string): void {

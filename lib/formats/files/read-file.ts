@@ -60,7 +60,7 @@ export async function readTextFile(path: string, what: string): Promise<string> 
 const MOST_REPLACED = 20;
 
 /** Reads a file, and once more where it was replaced meanwhile: an NFS 3 server then no longer has the one that was opened. */
-async function againIfStale<T>(read: () => Promise<T>): Promise<T> {
+export async function againIfStale<T>(read: () => Promise<T>): Promise<T> {
   for (let times = 1; ; times++) {
     try {
       return await read();
