@@ -48,6 +48,7 @@ export interface Lock {
    * Passes as long as this process holds it.
    *
    * @throws {UsageError} once it is lost: a user has removed the file, or somebody took this process for dead
+   * @throws {StorageError} when the file system refuses to tell
    */
   requireHeld(): Promise<void>;
   /** Gives the lock back; works in an exit handler too. */
@@ -139,10 +140,17 @@ function heldLock(
   path: string,
   { head, text, guarded }: { readonly head: string; readonly text: string; readonly guarded: Guarded },
 ): Lock {
+  async function isHeld(): Promise<boolean> {
+    try {
+      const found = await readText(path);
+      return found === head && (await lastOfChain(path, found)) === text;
+    } catch (error) {
+      throw isFedbatchError(error) ? error : storageError(path, error);
+    }
+  }
   return {
     async requireHeld() {
-      const found = await readText(path);
-      if (found === head && (await lastOfChain(path, found)) === text) return;
+      if (await isHeld()) return;
       throw new UsageError(lostMessage(path, guarded));
     },
     release: () => release(path, head),
