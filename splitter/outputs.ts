@@ -6,6 +6,7 @@ import { StageError, StorageError, UsageError } from '../lib/core/errors.js';
 import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
+import { ifWhole } from '../lib/formats/files/json-document.js';
 import { isAbsent, readTextFile, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
@@ -27,14 +28,14 @@ interface SplitKey extends SplitWanted {
   readonly testFraction: number;
 }
 
-/** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. */
+/** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. @throws {DataError} as `ifWhole` does */
 export async function findFinished(savedir: string, key: SplitKey): Promise<Manifest | undefined> {
   const manifest = await manifestIn(savedir);
   if (manifest === undefined || !sameSplit(manifest, key)) return undefined;
   const shards = (await listNames(savedir)).filter((name) => SHARD.test(name));
   if (shards.length !== manifest.shards.length) return undefined;
   for (const part of filesOf(manifest)) {
-    const found = await sha256OfFile(join(savedir, part.file), 'a shard').catch(() => undefined);
+    const found = await ifWhole(sha256OfFile(join(savedir, part.file), 'a shard'));
     if (found !== part.sha256) return undefined;
   }
   return manifest;
@@ -106,8 +107,12 @@ export async function beginSplit(
   await writeFileAtomic(marker, mark).catch(() => writeFileAtomic(marker, mark));
   await removeTemporaryFiles(savedir);
   const isOwn = async () => {
-    if (await isAbsent(marker)) return false;
-    return (await readTextFile(marker, 'the mark of a split at work')) === mark;
+    try {
+      return (await readTextFile(marker, 'the mark of a split at work')) === mark;
+    } catch (error) {
+      if (await isAbsent(marker)) return false;
+      throw error;
+    }
   };
   const end = async () => {
     if (await isOwn()) await endSplit(savedir);

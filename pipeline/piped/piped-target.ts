@@ -61,7 +61,7 @@ async function appears(
   },
 ): Promise<void> {
   const until = Date.now() + APPEARS_WITHIN_MS;
-  while (!(await holds(path, sha256))) {
+  while (!(await holds(path, sha256).catch(() => false))) {
     if (Date.now() > until || signal.aborted) {
       throw new StageError(
         stageName(command),

@@ -99,8 +99,8 @@ function isSameStart(record: RoundRecord, { round, parent, selected }: LedgerSta
   return record.round === round && record.parent === parent && record.selected.join() === selected.join();
 }
 
-/** Whether the file at `path` is there and still holds what its record says. */
+/** Whether the file at `path` is there and still holds what its record says. @throws {DataError} as `ifWhole` does */
 export async function holds(path: string, sha256: string | undefined): Promise<boolean> {
   if (sha256 === undefined) return false;
-  return (await sha256OfFile(path, 'a file of the run').catch(() => undefined)) === sha256;
+  return (await ifWhole(sha256OfFile(path, 'a file of the run'))) === sha256;
 }
