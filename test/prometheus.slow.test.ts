@@ -234,6 +234,12 @@ async function startPrometheus(t: TestContext, jobs: readonly object[]) {
   ];
   await started(t, 'prometheus', args, `${url}/-/ready`);
   const ask = async (path: string): Promise<unknown> => (await fetch(`${url}/api/v1/${path}`)).json();
+  // It is ready up to 5 s before it knows whom to ask: a short run would be over by then.
+  const targets = async () =>
+    ((await ask('targets')) as { data: { activeTargets: readonly { health: string }[] } }).data.activeTargets;
+  const asksAll = (active: readonly { health: string }[]) =>
+    active.length === jobs.length && active.every(({ health }) => health !== 'unknown');
+  assert.ok(asksAll(await until(targets, asksAll)), 'it asks its targets');
   return {
     /** The value of a query; undefined where there is none. */
     async value(query: string): Promise<number | undefined> {
