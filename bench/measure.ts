@@ -1,12 +1,14 @@
 /** Measuring whole processes, those that they start included: wall time and peak memory; both sides in turn. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { statOf } from '../lib/system/process-usage.js';
+import { statOf, usageOfProcess } from '../lib/system/process-usage.js';
 import type { Journal } from './journal.js';
 
 /** One finished process. */
 export interface ProcessSample {
   readonly seconds: number;
+  /** Processor time of the process itself, without those that it started; in steps of 10 ms. */
+  readonly ownProcessorSeconds: number;
   /** Largest resident set of the process itself, from the kernel's own high-water mark. */
   readonly peakBytes: number;
   /** The largest such mark of a process that it started, 0 without one. */
@@ -37,10 +39,11 @@ export async function sampleProcess(
   child.stderr.on('data', (chunk) => {
     output.stderr += chunk;
   });
-  let [peakBytes, childPeakBytes, treePeakBytes] = [0, 0, 0];
+  let [ownProcessorSeconds, peakBytes, childPeakBytes, treePeakBytes] = [0, 0, 0, 0];
   const { pid } = child;
   const marks = setInterval(() => {
     peakBytes = Math.max(peakBytes, kilobytes(`/proc/${pid}/status`, 'VmHWM'));
+    ownProcessorSeconds = Math.max(ownProcessorSeconds, usageOfProcess(pid).cpuMs / 1000);
   }, POLL_MS);
   const sums = setInterval(() => {
     if (pid === undefined) return;
@@ -65,6 +68,7 @@ export async function sampleProcess(
     throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${output.stderr.trim().slice(-500)}`);
   return {
     seconds: (performance.now() - startedAt) / 1000,
+    ownProcessorSeconds,
     peakBytes,
     childPeakBytes,
     treePeakBytes,
