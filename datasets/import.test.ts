@@ -34,8 +34,7 @@ target: species, taken as labels
 client: garden
 classes: iris, rose
 3 examples: float32 inputs [2]; targets: labels
-Nothing was written. To train: npx fedbatch run --data ./flowers.csv. To write an npz: npx fedbatch dataset import ./flowers.csv --out FILE.npz
-`,
+Nothing was written. To train: npx fedbatch run --data ./flowers.csv. To write an npz: npx fedbatch dataset import ./flowers.csv --out FILE.npz`,
   );
   assert.deepEqual(await readdir(directory), ['flowers.csv']);
 });

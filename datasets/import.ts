@@ -142,7 +142,9 @@ async function writeDescription(file: string, description: DataDescription): Pro
 /** The same for people, with what to type next. */
 export function importText(result: ImportResult, source: string): string {
   const { title, files, examples, columns = [], description, problems, notes, inputs, classes } = result;
-  const count = files.length === 1 ? title : `${title}, ${files.length} files`;
+  // A data.yaml is the source, and no file of the data.
+  const { length } = files.filter((file) => file !== source);
+  const count = length > 1 ? `${title}, ${length} files` : title;
   const lines = [`${source}: ${count}, ${examples} examples`];
   const widest = columns.reduce((most, { name }) => Math.max(most, name.length), 0);
   for (const column of columns) lines.push(`  ${column.name.padEnd(widest)}  ${columnText(column)}`);
@@ -159,16 +161,18 @@ export function importText(result: ImportResult, source: string): string {
   if (result.npz !== undefined) lines.push(`wrote ${result.npz}`);
   if (result.yaml !== undefined) lines.push(`wrote ${result.yaml}`);
   if (result.labels !== undefined) lines.push(`wrote ${result.labels}, for serve --labels`);
-  return `${lines.join('\n')}\n${nextStep(result, source)}`;
+  return [...lines, ...nextStep(result, source)].join('\n');
 }
 
-function nextStep({ npz, yaml, description, problems }: ImportResult, source: string): string {
-  if (npz !== undefined) return '';
+function nextStep({ npz, yaml, description, problems }: ImportResult, source: string): readonly string[] {
+  if (npz !== undefined) return [];
   const word = shellWord(source);
-  if (yaml !== undefined) return `Edit it, and train with: npx fedbatch run --data ${shellWord(yaml)}\n`;
+  if (yaml !== undefined) return [`Edit it, and train with: npx fedbatch run --data ${shellWord(yaml)}`];
   if (description !== undefined && problems.length > 0)
-    return `To settle it, write a description and edit it: ${describeLine(source)}\n`;
-  return `Nothing was written. To train: npx fedbatch run --data ${word}. To write an npz: npx fedbatch dataset import ${word} --out FILE.npz\n`;
+    return [`To settle it, write a description and edit it: ${describeLine(source)}`];
+  return [
+    `Nothing was written. To train: npx fedbatch run --data ${word}. To write an npz: npx fedbatch dataset import ${word} --out FILE.npz`,
+  ];
 }
 
 function columnText({ type, missing, least, most, mean, texts }: ColumnFacts): string {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { integerOption, minAccuracyOption, minMetricOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { leaveResult } from '../lib/cli/result.js';
+import { leaveResult, say } from '../lib/cli/result.js';
 import { ThresholdError } from '../lib/core/errors.js';
 import type { AccuracyReport } from '../lib/engine/accuracy.js';
 import { describeAcross, leadingAcross } from '../lib/federation/across-clients.js';
@@ -60,7 +60,7 @@ Example:
       for (const report of reports) {
         const { acrossClients: across } = report;
         if (across !== undefined) context.reporter.info(describeAcross(across, leadingFigure(report).metric));
-        process.stdout.write(`${formatAccuracyLine(report)}\n`);
+        say(formatAccuracyLine(report));
       }
       const results = reports.map((report) => {
         const { accuracy, loss, examples, task, metrics, leads } = report;

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { wantsJson } from '../lib/cli/result.js';
+import { say, wantsJson } from '../lib/cli/result.js';
 import type { EachAsked } from './each.js';
 import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
 
@@ -68,8 +68,8 @@ export function eachCli(
         ...elsewhere,
       };
       const result = await callEach(asked, { reporter, signal });
-      const text = wantsJson(flags) || isPiped ? JSON.stringify(result) : eachSummary(result);
-      process.stdout.write(`${text}\n`);
+      if (wantsJson(flags) || isPiped) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else say(eachSummary(result));
     });
 }
 

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
+import { say } from '../lib/cli/result.js';
 import { LATEST } from '../lib/formats/volume.js';
 
 interface StatsFlags {
@@ -52,7 +53,9 @@ export function statsCli({ reporter, signal }: ProgramContext): Command {
       const { statisticsText } = await import('./text.js');
       const clients = await openClients({ source, client, reporter, signal });
       const result = await collectStatistics(clients, { fewest, bins, reporter, signal });
-      process.stdout.write(json ? `${JSON.stringify(result)}\n` : statisticsText(result));
+      reporter.close();
+      if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else say(statisticsText(result));
     });
 }
 

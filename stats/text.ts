@@ -37,7 +37,7 @@ export function statisticsText({
     ...categories.map((each) => categoriesText(each, fewest)),
     ...(fewest > 1 ? [withheldText(fewest, merged)] : []),
   ];
-  return `${blocks.join('\n\n')}\n`;
+  return blocks.join('\n\n');
 }
 
 function momentsTable(numbers: readonly NumbersResult[]): string {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
-import { leaveResult, wantsJson } from '../../lib/cli/result.js';
+import { leaveResult, say, wantsJson } from '../../lib/cli/result.js';
 import { addEachOptions, type EachFlags, toleranceOf } from '../../pipeline/rounds/each-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf, directoryOf } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags } from '../manifests/template-options.js';
@@ -59,7 +59,8 @@ export function k8sEachCli({ reporter, signal }: ProgramContext): Command {
         },
         { reporter, signal },
       );
-      process.stdout.write(`${wantsJson(flags) ? JSON.stringify(result) : eachSummary(result)}\n`);
+      if (wantsJson(flags)) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else say(eachSummary(result));
       leaveResult(result);
     });
 }

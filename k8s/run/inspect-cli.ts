@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
+import { say } from '../../lib/cli/result.js';
 import type { DeletedRun } from '../../lib/formats/run-results.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from '../cluster-settings.js';
 import type { ClusterApi } from './cluster-api.js';
@@ -35,7 +36,7 @@ export function statusCli(context: ProgramContext): Command {
       const { describeJobs, jobsOfRuns } = await import('./status.js');
       const rows = await jobsOfRuns(await connect(flags, context), flags.run && runName(flags.run));
       if (flags.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
-      else process.stdout.write(`${rows.length === 0 ? 'There are no runs.' : describeJobs(rows)}\n`);
+      else say(rows.length === 0 ? 'There are no runs.' : describeJobs(rows));
     });
 }
 
@@ -57,8 +58,7 @@ export function logsCli(context: ProgramContext): Command {
     .action(async ({ follow = false, ...flags }: LogsFlags) => {
       const { printLogs } = await import('./logs.js');
       const query = { ...flags, run: runName(flags.run), follows: follow };
-      const print = (line: string) => void process.stdout.write(`${line}\n`);
-      await printLogs(await connect(flags, context), query, { print, signal: context.signal });
+      await printLogs(await connect(flags, context), query, { print: say, signal: context.signal });
     });
 }
 

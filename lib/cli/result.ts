@@ -1,7 +1,7 @@
 /** What a program tells at its end: a line on stdout, and a file for whoever started it and cannot read its output. */
 import { writeFileSync } from 'node:fs';
 import type { Fields, Reporter } from '../observability/events.js';
-import { type Paint, painterFor, plainText } from '../observability/paint.js';
+import { type Paint, painterFor, plainText, printable } from '../observability/paint.js';
 
 /** The variable that names the file; on Kubernetes `/dev/termination-log`, which becomes the pod's status. */
 const RESULT_FILE = 'FEDBATCH_RESULT_FILE';
@@ -23,6 +23,9 @@ export function tellResult(result: object, details: readonly string[] = []): voi
   const rest = Object.entries(result).filter(([name]) => !details.includes(name));
   leaveResult(isLong ? { ...Object.fromEntries(rest), incomplete: true } : result);
 }
+
+/** Prints text for people on stdout, and ends the line. */
+export const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`);
 
 /** What a command that works for long came to. */
 interface Outcome {
@@ -58,7 +61,7 @@ export const wantsJson = ({ json, logFormat }: OutcomeFlags): boolean =>
 export function outcomeWriter(reporter: Reporter, flags: OutcomeFlags): OutcomeWriter {
   const { stdout } = process;
   const isJson = wantsJson(flags);
-  const print = (line: string) => (isJson ? reporter.info(line) : stdout.write(`${line}\n`));
+  const print = (line: string) => (isJson ? reporter.info(line) : say(line));
   return {
     print,
     tell({ text, result, tables }) {

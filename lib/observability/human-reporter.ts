@@ -8,7 +8,7 @@ import {
   type RoundEvent,
   sourceKey,
 } from './events.js';
-import { type Paint, painterFor, type Style } from './paint.js';
+import { type Paint, painterFor, printable, type Style } from './paint.js';
 import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */
@@ -93,7 +93,7 @@ async function terminalDisplay(stream: NodeJS.WriteStream, paint: Paint): Promis
     if (drawn !== undefined && drawn.columns !== columns()) erase();
     const lines = whatRuns();
     if (lines.length === 0) return erase();
-    draw(lines.join('\n'));
+    draw(printable(lines.join('\n')));
     drawn = { lines, columns: columns() };
   };
   const redrawSoon = () => {
@@ -120,7 +120,7 @@ async function terminalDisplay(stream: NodeJS.WriteStream, paint: Paint): Promis
   const write = (lines: string) => {
     step = undefined;
     erase();
-    stream.write(`${lines}\n`);
+    stream.write(`${printable(lines)}\n`);
     if (running.size > 0 || last !== undefined) redrawSoon();
   };
   stream.on('resize', () => drawn !== undefined && redraw());
@@ -175,7 +175,7 @@ function wrapWords(text: string, width: number): string {
 function plainDisplay(stream: NodeJS.WriteStream, paint: Paint): Display {
   const writtenAt = new Map<string, number>();
   const lastLine = new Map<string, string>();
-  const write = (lines: string) => void stream.write(`${lines}\n`);
+  const write = (lines: string) => void stream.write(`${printable(lines)}\n`);
   return {
     wrap: (text) => text,
     write,

@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import { type ProgressEvent, quietReporter, type RoundEvent } from './events.js';
 import { formatBytes, formatTable } from './format.js';
 import { createHumanReporter } from './human-reporter.js';
+import { printable } from './paint.js';
 import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 const halfway: ProgressEvent = {
@@ -128,6 +129,19 @@ describe('format', () => {
   });
 });
 
+describe('printable', () => {
+  const cases: readonly (readonly [what: string, text: string, printed: string])[] = [
+    ['plain text, lines, tabs and letters of any script', 'a\tb\nżółć 数字 👩‍🔬', 'a\tb\nżółć 数字 👩‍🔬'],
+    ['our styles', '\u001B[31mred\u001B[39m', '\u001B[31mred\u001B[39m'],
+    ['a cleared screen and a moved cursor', '\u001B[2J\u001B[1;1H', '␛[2J␛[1;1H'],
+    ['a title of the window', '\u001B]0;x\u0007', '␛]0;x␇'],
+    ['a line written over', 'good\rbad', 'good␍bad'],
+    ['the short form of an escape, and delete', '\u009B2J\u007F', '\ufffd2J␡'],
+    ['letters turned around', 'a\u202Eb\u2066c', 'a\ufffdb\ufffdc'],
+  ];
+  for (const [what, text, printed] of cases) it(what, () => assert.equal(printable(text), printed));
+});
+
 describe('human reporter where there is no terminal', () => {
   it('writes the first line of a stage, the last, few between', async () => {
     const { stream, written } = recorder();
@@ -137,6 +151,14 @@ describe('human reporter where there is no terminal', () => {
     assert.equal(written.length, 3);
     assert.match(written[1] as string, /^train client 1 +100% +epoch 1\/2 .*acc 0\.2500 +1234\/s\n$/);
     assert.equal(written[2], 'warning: careful\n');
+  });
+
+  it('shows the control characters of names, and acts on none', async () => {
+    const { stream, written } = recorder();
+    const reporter = await createHumanReporter(stream);
+    reporter.warn('shard \u001B[2J.npz');
+    reporter.step('\u001B]0;x\u0007');
+    assert.deepEqual(written, ['warning: shard ␛[2J.npz\n', '␛]0;x␇\n']);
   });
 
   it('writes a line again only when it has changed', async (t) => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { tagOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
+import { say } from '../../lib/cli/result.js';
 import { RUNS } from '../../lib/formats/volume.js';
 
 /** Columns of a list where the output is no terminal: whatever shows it has as many. */
@@ -42,7 +43,7 @@ export function runsCli(context: ProgramContext): Command {
         }
         const none = `There are no runs below ${folder}${tags.length === 0 ? '' : ` with the tag ${tags.join(' and ')}`}.`;
         const width = process.stdout.columns ?? PLAIN_WIDTH;
-        process.stdout.write(`${rows.length === 0 ? none : formatRows(rows, width)}\n`);
+        say(rows.length === 0 ? none : formatRows(rows, width));
       })
   );
 }
@@ -68,7 +69,8 @@ function compareCli(context: ProgramContext): Command {
       const found = [];
       for (const word of words) found.push(await readComparedRun(await findVolume(word, options)));
       const comparison = compareRuns(found);
-      process.stdout.write(`${flags.json ? JSON.stringify(comparison) : formatComparison(comparison)}\n`);
+      if (flags.json) process.stdout.write(`${JSON.stringify(comparison)}\n`);
+      else say(formatComparison(comparison));
     });
 }
 

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
+import { say } from '../../lib/cli/result.js';
 import { LATEST, RUN_ARGUMENT, RUNS } from '../../lib/formats/volume.js';
 
 interface StatusFlags {
@@ -34,7 +35,7 @@ export function runStatusCli({ reporter }: ProgramContext): Command {
         return;
       }
       const { statusText } = await import('./status-text.js');
-      process.stdout.write(`${statusText(status)}\n`);
+      say(statusText(status));
     });
 }
 
@@ -56,7 +57,7 @@ export function runLogsCli({ reporter, signal }: ProgramContext): Command {
       const { findVolume } = await import('../../lib/formats/runs/find-run.js');
       const { printEvents } = await import('./print-events.js');
       const volume = await findVolume(run, { folder, warn });
-      const print = (line: string) => void process.stdout.write(`${line}\n`);
+      const print = json ? (line: string) => void process.stdout.write(`${line}\n`) : say;
       await printEvents(volume, { json, lines, follow, print, warn, signal });
     });
 }

@@ -4,7 +4,7 @@ import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
 import { metricsEventSchema, type TimedEvent } from '../../lib/formats/metrics-event.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { formatLoss, formatSeconds } from '../../lib/observability/format.js';
-import { printable } from './printable.js';
+import { inOneLine } from './lines.js';
 
 /** Letters of the event's name. */
 const NAME = 10;
@@ -17,8 +17,8 @@ const count = (number: number, thing: string) => `${number} ${thing}${number ===
 export function eventText(value: unknown): string {
   const { success, data } = metricsEventSchema.safeParse(value);
   // Of a later version, or damaged: it is shown as it is.
-  if (!success) return printable(JSON.stringify(value));
-  return printable(`${data.time.slice(11, 19)}  ${data.event.padEnd(NAME)} ${words(data)}`);
+  if (!success) return inOneLine(JSON.stringify(value));
+  return inOneLine(`${data.time.slice(11, 19)}  ${data.event.padEnd(NAME)} ${words(data)}`);
 }
 
 function words(event: TimedEvent): string {

@@ -2,7 +2,7 @@
 import { isMetric } from '../../lib/federation/metrics.js';
 import type { RunStatus } from '../../lib/formats/runs/run-status.js';
 import { formatDuration, formatLoss } from '../../lib/observability/format.js';
-import { printable, wrapped } from './printable.js';
+import { inOneLine, wrapped } from './lines.js';
 
 /** Columns of a line at most. */
 const WIDTH = 80;
@@ -31,7 +31,7 @@ export function statusText(status: RunStatus): string {
   ];
   return facts
     .flatMap(([title, text]) =>
-      text === undefined ? [] : wrapped(printable(text), { title: title.padEnd(TITLE), width: WIDTH }),
+      text === undefined ? [] : wrapped(inOneLine(text), { title: title.padEnd(TITLE), width: WIDTH }),
     )
     .join('\n');
 }

@@ -1,10 +1,10 @@
-/** Text of records on a terminal: without control characters, in lines of a width. */
+/** Text of records in lines: one alone, or several of a width. */
 
-/** Letters that move a cursor, change colours or end a line: what a record holds must not do that to a terminal. */
+/** What a record holds ends no line, and begins none that somebody might take for one of ours. */
 const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
 
 /** The text with a space in place of each run of control characters. */
-export const printable = (text: string): string => text.replace(CONTROL, ' ');
+export const inOneLine = (text: string): string => text.replace(CONTROL, ' ');
 
 /** How lines begin, and how long they are. */
 interface WrapOptions {
