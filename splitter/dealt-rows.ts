@@ -1,7 +1,7 @@
 /** The rows of an input in the order of the files that they are dealt to: taken out of memory, or sorted by way of a scratch file. */
 import { sizeOf } from '../lib/core/weights.js';
 import { type InputRows, onePiece } from '../lib/federation/example-rows.js';
-import { type ExampleValues, SHORT_ROW, takeRows, VALUE_ARRAYS } from '../lib/federation/examples.js';
+import { type ExampleValues, takeRows, VALUE_ARRAYS } from '../lib/federation/examples.js';
 import type { ScratchFile } from '../lib/formats/files/scratch-file.js';
 
 /** The rows of part k; a piece of them holds until the next one is asked for. */
@@ -17,8 +17,8 @@ interface DealOptions {
   readonly bucketBytes?: number;
 }
 
-/** As much of all inputs is sorted in memory at once. */
-export const BUCKET_BYTES = 2 ** 25;
+/** As much of all inputs is sorted in memory at once: about what a processor keeps close by. */
+export const BUCKET_BYTES = 2 ** 23;
 /** The buckets together keep so much in memory before it goes to the disk. */
 const WAITING_BYTES = 2 ** 25;
 const LEAST_WAITING_BYTES = 2 ** 16;
@@ -42,38 +42,40 @@ async function dealByBuckets(
   input: InputRows,
   { parts, scratch, onRows, bucketBytes = BUCKET_BYTES }: DealOptions,
 ): Promise<DealtRows> {
-  const rowLength = sizeOf(input.shape.slice(1));
-  const rowBytes = rowLength * VALUE_ARRAYS[input.dtype].BYTES_PER_ELEMENT;
+  const Values = VALUE_ARRAYS[input.dtype];
+  const rowBytes = sizeOf(input.shape.slice(1)) * Values.BYTES_PER_ELEMENT;
+  const Words = rowBytes % 4 === 0 ? Uint32Array : Uint8Array;
+  const rowLength = rowBytes / Words.BYTES_PER_ELEMENT;
   const starts = startsOf(parts);
   const total = starts.at(-1) as number;
   const form = { scratch, total, bucketRows: Math.max(1, Math.floor(bucketBytes / rowBytes)) };
-  const rows = new Buckets<ExampleValues>(VALUE_ARRAYS[input.dtype], { ...form, rowLength });
-  const places = new Buckets<Uint32Array>(Uint32Array, { ...form, rowLength: 1 });
+  const rows = new Buckets(Words, { ...form, rowLength });
+  const places = new Buckets(Uint32Array, { ...form, rowLength: 1 });
   const placeOf = placesOf(parts, input.shape[0] ?? 0);
   let row = 0;
   for await (const piece of input.pieces()) {
-    for (let at = 0; at < piece.length; at += rowLength, row++) {
+    const words = wordsOf(piece, Words);
+    for (let at = 0; at < words.length; at += rowLength, row++) {
       const place = placeOf[row] as number;
       if (place === NOWHERE) continue;
       const bucket = Math.floor(place / form.bucketRows);
-      rows.add(bucket, piece, at);
+      rows.add(bucket, words, at);
       places.add(bucket, placeOf, row);
     }
-    onRows?.(piece.length / rowLength);
+    onRows?.(words.length / rowLength);
   }
   rows.finish();
   places.finish();
-  const sorted = {
-    bucket: -1,
-    values: new VALUE_ARRAYS[input.dtype](Math.min(total, form.bucketRows) * rowLength),
-  };
+  const sorted = { bucket: -1, words: new Words(Math.min(total, form.bucketRows) * rowLength) };
+  const values = new Values(sorted.words.buffer);
+  const rowValues = rowBytes / Values.BYTES_PER_ELEMENT;
   const load = (bucket: number) => {
     if (sorted.bucket === bucket) return;
     sorted.bucket = bucket;
     const [from, to] = [rows.load(bucket), places.load(bucket)];
     for (let at = 0; at < to.length; at++) {
       const place = (to[at] as number) - bucket * form.bucketRows;
-      copyRow(from, at * rowLength, sorted.values, { at: place * rowLength, length: rowLength });
+      copyRow(from, at * rowLength, sorted.words, { at: place * rowLength, length: rowLength });
     }
   };
   async function* piecesFrom(start: number, end: number): AsyncGenerator<ExampleValues> {
@@ -82,7 +84,7 @@ async function dealByBuckets(
       const first = bucket * form.bucketRows;
       const next = Math.min(end, first + form.bucketRows);
       load(bucket);
-      yield sorted.values.subarray((at - first) * rowLength, (next - first) * rowLength);
+      yield values.subarray((at - first) * rowValues, (next - first) * rowValues);
       at = next;
     }
   }
@@ -111,6 +113,17 @@ function placesOf(parts: readonly Uint32Array[], count: number): Uint32Array {
   return places;
 }
 
+/** What rows are copied as: of numbers of one kind there is code that is fast, of four kinds there is none. */
+type Words = Uint8Array | Uint32Array;
+type WordKind = Uint8ArrayConstructor | Uint32ArrayConstructor;
+
+/** The bytes of values as words. */
+function wordsOf(values: ExampleValues, kind: WordKind): Words {
+  const { buffer, byteOffset, byteLength } = values;
+  if (byteOffset % kind.BYTES_PER_ELEMENT !== 0) return wordsOf(values.slice(), kind);
+  return new kind(buffer as ArrayBuffer, byteOffset, byteLength / kind.BYTES_PER_ELEMENT);
+}
+
 interface BucketForm {
   readonly scratch: ScratchFile;
   /** Rows in all buckets, and in each but the last. */
@@ -120,21 +133,19 @@ interface BucketForm {
 }
 
 /** Rows in buckets, each in the order in which they came, in a scratch file. */
-class Buckets<V extends ExampleValues | Uint32Array> {
+class Buckets {
   readonly #form: BucketForm;
-  readonly #kind: new (
-    length: number,
-  ) => V;
+  readonly #kind: WordKind;
   readonly #rowBytes: number;
   readonly #start: number;
   readonly #waitingRows: number;
   /** By bucket: rows that wait to be written, how many, and how many were. */
-  #waiting: V[] = [];
+  #waiting: Words[] = [];
   readonly #waits: Uint32Array;
   readonly #written: Uint32Array;
-  #loaded: V | undefined;
+  #loaded: Words | undefined;
 
-  constructor(kind: (new (length: number) => V) & { readonly BYTES_PER_ELEMENT: number }, form: BucketForm) {
+  constructor(kind: WordKind, form: BucketForm) {
     this.#form = form;
     this.#kind = kind;
     this.#rowBytes = form.rowLength * kind.BYTES_PER_ELEMENT;
@@ -147,11 +158,11 @@ class Buckets<V extends ExampleValues | Uint32Array> {
   }
 
   /** Adds the row that begins at an element of `from`. */
-  add(bucket: number, from: V, at: number): void {
+  add(bucket: number, from: Words, at: number): void {
     const { rowLength } = this.#form;
     this.#waiting[bucket] ??= new this.#kind(this.#waitingRows * rowLength);
     const waits = this.#waits[bucket] as number;
-    copyRow(from, at, this.#waiting[bucket] as V, { at: waits * rowLength, length: rowLength });
+    copyRow(from, at, this.#waiting[bucket] as Words, { at: waits * rowLength, length: rowLength });
     this.#waits[bucket] = waits + 1;
     if (waits + 1 === this.#waitingRows) this.#write(bucket);
   }
@@ -163,10 +174,10 @@ class Buckets<V extends ExampleValues | Uint32Array> {
   }
 
   /** The rows of a bucket; they hold until those of another are loaded. */
-  load(bucket: number): V {
+  load(bucket: number): Words {
     const { scratch, total, bucketRows, rowLength } = this.#form;
     this.#loaded ??= new this.#kind(Math.min(total, bucketRows) * rowLength);
-    const values = this.#loaded.subarray(0, (this.#written[bucket] as number) * rowLength) as V;
+    const values = this.#loaded.subarray(0, (this.#written[bucket] as number) * rowLength);
     scratch.read(values, this.#start + bucket * bucketRows * this.#rowBytes);
     return values;
   }
@@ -183,10 +194,13 @@ class Buckets<V extends ExampleValues | Uint32Array> {
   }
 }
 
-function copyRow<V extends ExampleValues | Uint32Array>(
-  from: V,
+/** Longer rows, in words, are copied by a call: it costs as much as these. */
+const SHORT_ROW = 128;
+
+function copyRow(
+  from: Words,
   start: number,
-  into: V,
+  into: Words,
   { at, length }: { readonly at: number; readonly length: number },
 ): void {
   if (length > SHORT_ROW) into.set(from.subarray(start, start + length), at);

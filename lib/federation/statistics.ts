@@ -114,16 +114,29 @@ export function createNumberStatistics(features: number) {
 /** One client's categories, which come in pieces. */
 export function createCategoryStatistics() {
   const counts = new Map<number, number>();
+  /** Of small numbers, which categories are: several times as fast. */
+  const ofSmall = new Float64Array(MOST_SMALL);
   return {
     add(piece: ExampleValues) {
-      for (const value of piece) counts.set(value, (counts.get(value) ?? 0) + 1);
+      for (let at = 0; at < piece.length; at++) {
+        const value = piece[at] as number;
+        // Whether it is a place in the array: a number below 0, with a fraction or NaN is none.
+        if (value < MOST_SMALL && ofSmall[value] !== undefined)
+          ofSmall[value] = (ofSmall[value] as number) + 1;
+        else counts.set(value, (counts.get(value) ?? 0) + 1);
+      }
     },
     told(): CategoryStatistics {
-      const tallies = [...counts].map(([value, count]) => [value, { values: count, clients: 1 }] as const);
+      const all = new Map(counts);
+      for (const [value, count] of ofSmall.entries()) if (count > 0) all.set(value, count);
+      const tallies = [...all].map(([value, count]) => [value, { values: count, clients: 1 }] as const);
       return { kind: 'categories', counts: new Map(tallies.sort(([a], [b]) => a - b)) };
     },
   };
 }
+
+/** Numbers below this one are counted in an array. */
+const MOST_SMALL = 1024;
 
 /** Rows whose numbers are added up at once. */
 const STATISTICS_BLOCK = 512;

@@ -109,12 +109,9 @@ export class Column {
     else this.#addIf('text', cell, at);
   }
 
-  /** Adds a number that a cell spells in digits alone; false where the column takes no numbers: then it wants the text. */
-  addPlain(value: number): boolean {
-    if (this.#need.as === 'text' || this.type === 'text') return false;
-    this.type = 'number';
-    this.#addNumber(value);
-    return true;
+  /** Whether a cell that is a number is added as one; else the column wants the text. */
+  get takesNumbers(): boolean {
+    return this.#need.as !== 'text' && this.type !== 'text';
   }
 
   /** Adds a value of a file that has types. */
@@ -138,25 +135,59 @@ export class Column {
     else this.#addIf('text', value, at);
   }
 
-  /** Adds numbers; false where one of them is NaN, which stands for nothing, and where the column takes no numbers. */
-  addNumbers(values: NumberArray): boolean {
-    if (this.#need.as === 'text' || this.type === 'text') return false;
+  /**
+   * Adds numbers, NaN for each that is missing; false where the column takes no numbers.
+   *
+   * @param at the line or row of the first, the others follow it
+   */
+  addNumbers(values: NumberArray, at: number): boolean {
+    if (!this.takesNumbers) return false;
     let { least, most, sum, isWhole } = this;
-    for (let at = 0; at < values.length; at++) {
-      const value = values[at] as number;
-      if (Number.isNaN(value)) return false;
+    let missing = 0;
+    for (let each = 0; each < values.length; each++) {
+      const value = values[each] as number;
+      if (Number.isNaN(value)) {
+        if (missing++ === 0) this.firstMissing ??= this.#seen('', at + each);
+        continue;
+      }
       sum += value;
       if (value < least) least = value;
       if (value > most) most = value;
       if (isWhole && !Number.isInteger(value)) isWhole = false;
     }
-    if (values.length > 0) this.type = 'number';
+    if (missing < values.length) this.type = 'number';
     Object.assign(this, { least, most, sum, isWhole });
     this.rows += values.length;
+    this.missing += missing;
     if (this.wholes !== undefined)
-      for (let at = 0; at < values.length; at++) this.#noteWhole(values[at] as number);
+      for (let each = 0; each < values.length; each++)
+        if (!Number.isNaN(values[each])) this.#noteWhole(values[each] as number);
     if (this.#need.keep !== 'nothing') this.#cells.addAll(values);
     return true;
+  }
+
+  /**
+   * Adds values of a file that has types, by their places in a list of texts; -1 for one that is missing.
+   *
+   * @param at the row of the first, the others follow it
+   */
+  addTexts(places: Int32Array, texts: readonly string[], at: number): void {
+    const { as, keep } = this.#need;
+    const isWords = as === 'text' || (as === 'auto' && this.type !== 'number');
+    const numbers = new Map<number, number>();
+    for (let each = 0; each < places.length; each++) {
+      const place = places[each] as number;
+      const number = numbers.get(place);
+      if (number !== undefined) {
+        this.rows++;
+        if (keep !== 'nothing') this.#cells.add(number);
+        continue;
+      }
+      const text = texts[place];
+      this.addValue(text, at + each);
+      // The text has its number by now, where it may have one.
+      if (isWords && text !== undefined) numbers.set(place, this.texts?.get(text) ?? OTHER_TEXT);
+    }
   }
 
   /** The number, or that of the text, in a row: NaN or a number below 0 where there is none. */

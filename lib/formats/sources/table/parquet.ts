@@ -30,9 +30,10 @@ export async function readParquet(file: string, sink: TableSink): Promise<void> 
   const { names, rows, bytes } = await ask({ file, columns: [] });
   const targets = sink.columnsFor(names, 'row');
   const columns = targets.map(({ at }) => names[at] as string);
-  await ask({ file, columns }, ({ column: at, row, values }) => {
+  await ask({ file, columns }, ({ column: at, row, values, texts }) => {
     const { column } = targets[at] as (typeof targets)[number];
-    if (!isNumbers(values) || !column.addNumbers(values))
+    if (texts !== undefined && values instanceof Int32Array) column.addTexts(values, texts, row + 1);
+    else if (!isNumbers(values) || !column.addNumbers(values, row + 1))
       for (let each = 0; each < values.length; each++) column.addValue(values[each], row + each + 1);
     // All columns together are the file, as nearly as a reader wants to know.
     sink.onBytes((bytes * values.length) / (rows * targets.length));

@@ -39,7 +39,7 @@ export class PlainLines {
   /** Whether lines end as the first one does, in `\r\n`. */
   #hasReturn: boolean | undefined;
   /** By cell of a line. */
-  #columns: Column[][] | undefined;
+  #cells: (WaitingCells | undefined)[] | undefined;
 
   /** @param mostBytes longer lines are not plain */
   constructor(separator: string, mostBytes: number, sink: LineSink) {
@@ -73,6 +73,7 @@ export class PlainLines {
       if (end > start) this.#readLine(bytes, start, end);
       start = next;
     }
+    for (let each of this.#cells ?? []) for (; each !== undefined; each = each.next) each.flush();
     return bytes.subarray(start);
   }
 
@@ -99,15 +100,15 @@ export class PlainLines {
       this.#sink.startWith(textsOf(bytes, start, end, this.#separator), this.lines);
       return;
     }
-    this.#columns ??= columnsByCell(this.#sink.targets);
-    const columns = this.#columns;
+    this.#cells ??= waitingByCell(this.#sink.targets);
+    const columns = this.#cells;
     const separator = this.#separator;
     let cells = 0;
     for (let at = start; at <= end; cells++) {
       if (bytes[at] === QUOTE && at < end) {
         const close = bytes.indexOf(QUOTE, at + 1);
-        for (const column of columns[cells] ?? NONE)
-          column.addText(bytes.toString('utf8', at + 1, close), this.lines);
+        for (let mine = columns[cells]; mine !== undefined; mine = mine.next)
+          mine.addText(bytes.toString('utf8', at + 1, close), this.lines);
         at = close + 2;
         continue;
       }
@@ -136,14 +137,14 @@ export class PlainLines {
       }
       const isDigits = digits > 0 && (to === end || bytes[to] === separator);
       if (!isDigits) while (to < end && bytes[to] !== separator) to++;
-      const mine = columns[cells];
-      if (mine !== undefined) {
-        const isNumber = isDigits && whole < MOST_EXACT && decimals < POWERS.length;
-        const size = decimals === 0 ? whole : whole / (POWERS[decimals] as number);
-        for (let each = 0; each < mine.length; each++) {
-          const column = mine[each] as Column;
-          if (!isNumber || !column.addPlain(isNegative ? -size : size))
-            column.addText(bytes.toString('utf8', at, to), this.lines);
+      const isNumber = isDigits && whole < MOST_EXACT && decimals < POWERS.length;
+      const size = decimals === 0 ? whole : whole / (POWERS[decimals] as number);
+      for (let mine = columns[cells]; mine !== undefined; mine = mine.next) {
+        if (!isNumber || !mine.takesNumbers) mine.addText(bytes.toString('utf8', at, to), this.lines);
+        else {
+          // Written here, and not by a method: a number that is handed over is an object for the collector.
+          mine.numbers[mine.count++] = isNegative ? -size : size;
+          if (mine.count === mine.numbers.length) mine.flush();
         }
       }
       at = to + 1;
@@ -152,7 +153,37 @@ export class PlainLines {
   }
 }
 
-const NONE: readonly Column[] = [];
+/** Numbers of all columns that wait, and of one. */
+const MOST_WAITING = 2 ** 17;
+const MOST_OF_ONE = 2 ** 10;
+
+/** The numbers of a column that wait until there are enough of them to be added in one go. */
+class WaitingCells {
+  takesNumbers: boolean;
+  /** Of another column with the same cell. */
+  readonly next: WaitingCells | undefined;
+  readonly numbers: Float64Array;
+  count = 0;
+  readonly #column: Column;
+
+  constructor(column: Column, size: number, next: WaitingCells | undefined) {
+    this.#column = column;
+    this.numbers = new Float64Array(size);
+    this.next = next;
+    this.takesNumbers = column.takesNumbers;
+  }
+
+  addText(text: string, line: number): void {
+    this.flush();
+    this.#column.addText(text, line);
+    this.takesNumbers = this.#column.takesNumbers;
+  }
+
+  flush(): void {
+    if (this.count > 0) this.#column.addNumbers(this.numbers.subarray(0, this.count), 0);
+    this.count = 0;
+  }
+}
 
 interface LinePlace {
   readonly start: number;
@@ -191,11 +222,9 @@ function textsOf(bytes: Buffer, start: number, end: number, separator: number): 
   return texts;
 }
 
-function columnsByCell(targets: readonly CellTarget[]): Column[][] {
-  const columns: Column[][] = [];
-  for (const { at, column } of targets) {
-    columns[at] ??= [];
-    columns[at]?.push(column);
-  }
-  return columns;
+function waitingByCell(targets: readonly CellTarget[]): (WaitingCells | undefined)[] {
+  const size = Math.max(1, Math.min(MOST_OF_ONE, Math.floor(MOST_WAITING / targets.length)));
+  const cells: (WaitingCells | undefined)[] = [];
+  for (const { at, column } of targets) cells[at] = new WaitingCells(column, size, cells[at]);
+  return cells;
 }

@@ -53,8 +53,7 @@ export function makeInput(
   const isEmpty = (record: object) => Object.keys(record).length === 0;
   const width = columns.length;
   const dtype = texts !== undefined ? 'int32' : isBytes ? 'uint8' : 'float32';
-  const valuesOfRows = (rows: Uint32Array) => {
-    const values = new VALUE_ARRAYS[dtype](rows.length * width);
+  const valuesOfRows = (rows: Uint32Array, values = new VALUE_ARRAYS[dtype](rows.length * width)) => {
     for (const [at, column] of columns.entries())
       column.read(rows, values, { from: at, step: width, numberOf: valuesOf[at] });
     return values;
@@ -78,14 +77,17 @@ export function makeInput(
     /** The columns whose missing numbers become their means. */
     means: means.map((column) => column.name),
     arrayOf: (rows: TableRows) => ({ ...form(rows), values: valuesOfRows(rows.numbers(0, rows.length)) }),
-    /** As often as wanted, for as long as the columns are not forgotten. */
+    /** As often as wanted, for as long as the columns are not forgotten; a piece holds until the next one is asked for. */
     rowsInPieces: (rows: TableRows): NpyRows => ({
       ...form(rows),
       areFinite: dtype === 'float32' && areFinite,
       async *pieces() {
         const count = Math.max(1, Math.floor(PIECE_NUMBERS / width));
-        for (let at = 0; at < rows.length; at += count)
-          yield valuesOfRows(rows.numbers(at, Math.min(at + count, rows.length)));
+        const room = new VALUE_ARRAYS[dtype](Math.min(count, rows.length) * width);
+        for (let at = 0; at < rows.length; at += count) {
+          const numbers = rows.numbers(at, Math.min(at + count, rows.length));
+          yield valuesOfRows(numbers, room.subarray(0, numbers.length * width));
+        }
       },
     }),
     /** Their form alone: the cells were not kept. */
@@ -93,8 +95,8 @@ export function makeInput(
   };
 }
 
-/** About so many numbers are made at once. */
-const PIECE_NUMBERS = 2 ** 20;
+/** About so many numbers are made at once: each column writes into all of them, and a processor keeps no more close by. */
+const PIECE_NUMBERS = 2 ** 15;
 
 /** Texts of all columns that share a vocabulary, sorted. @throws {DataError} for more than an Embedding has room for */
 function textsOf(columns: readonly Column[]): readonly string[] {
