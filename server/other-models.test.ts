@@ -121,6 +121,13 @@ describe('a model of two inputs and three outputs', () => {
     );
     close(outputs[0]?.data ?? [], wanted[0], 'price');
     close([...new Float32Array(new Uint8Array(answer.subarray(end)).buffer)], wanted[2], 'holds');
+    const raw = await fetch(`${app.url}/v2/models/model/infer`, {
+      method: 'POST',
+      body: Buffer.from(LEFT.buffer),
+      headers: { 'Inference-Header-Content-Length': '0' },
+    });
+    assert.equal(raw.status, 400);
+    assert.match(await raw.text(), /Expected JSON before the bytes, which says which of the inputs they are/);
   });
 
   it('says which inputs and shapes it takes', async () => {

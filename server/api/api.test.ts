@@ -140,7 +140,7 @@ describe("TensorFlow Serving's REST API", () => {
       [{ instances: [[...of(1), 0]] }, /found shape \[1,785\]/],
       [{ instances: of(1) }, /found shape \[784\]/],
       [{ instances: nested(of(1)) }, /found shape \[28,28,1\]/],
-      [{ instances: [nested(of(1)), of(1)] }, /found a list of 784 where that has 28 in example 1/],
+      [{ instances: [nested(of(1)), of(1)] }, /lists of one depth, found a number in example 1/],
       [{ instances: [of(1), [...of(1).slice(1), null]] }, /Expected numbers, found nothing in example 1/],
       [{ instances: [of(1).map(String)] }, /Expected numbers, found a text in example 0/],
       [{ instances: [of(1), 3] }, /Expected lists of one depth, found a number in example 1/],
@@ -276,9 +276,59 @@ describe('the Open Inference Protocol', () => {
       assert.equal((await post(wrong)).status, 400);
   });
 
+  /** Asks with these bytes alone, or behind JSON that says what they are. */
+  const inBytes = async (bytes: Uint8Array, tensor?: Readonly<{ datatype: string; shape: number[] }>) => {
+    const facts = { name: 'x', ...tensor, parameters: { binary_data_size: bytes.length } };
+    const head = Buffer.from(tensor === undefined ? '' : JSON.stringify({ inputs: [facts] }));
+    const response = await fetch(app.url + infer, {
+      method: 'POST',
+      body: Buffer.concat([head, bytes]),
+      headers: { 'Inference-Header-Content-Length': String(head.length) },
+    });
+    const json = (await response.json()) as { outputs?: readonly { data: number[] }[]; error?: string };
+    return { status: response.status, data: json.outputs?.[0]?.data ?? [], error: json.error };
+  };
+
+  it('takes every type of numbers as bytes, half floats and booleans too', async () => {
+    const image = of(7).map((value) => (value > 0.5 ? 1 : 0));
+    const { data: wanted } = await inBytes(new Uint8Array(Float32Array.from(image).buffer));
+    assert.equal(best(wanted), 7);
+    const words = (one: number) => new Uint8Array(Uint16Array.from(image, (value) => value * one).buffer);
+    const as: Readonly<Record<string, Uint8Array>> = {
+      FP64: new Uint8Array(Float64Array.from(image).buffer),
+      FP16: words(0x3c00),
+      BF16: words(0x3f80),
+      BOOL: Uint8Array.from(image),
+      UINT8: Uint8Array.from(image, (value) => value * 255),
+      UINT16: words(255),
+    };
+    for (const [datatype, bytes] of Object.entries(as))
+      assert.deepEqual((await inBytes(bytes, { datatype, shape: [1, 28, 28, 1] })).data, wanted, datatype);
+    const { json } = await ask(infer, {
+      inputs: [{ ...input(7), datatype: 'BOOL', data: image.map((value) => value === 1) }],
+    });
+    assert.deepEqual((json.outputs as { data: number[] }[])[0]?.data, wanted);
+    for (const odd of [[0x7c00], [0xfc00], [0x7e00]]) {
+      const { status, error } = await inBytes(new Uint8Array(Uint16Array.from(odd).buffer), {
+        ...{ datatype: 'FP16', shape: [1] },
+      });
+      assert.equal(status, 400);
+      assert.match(error ?? '', /finite numbers/);
+    }
+  });
+
+  it('takes the bytes of one example without any JSON, in the type of the model', async () => {
+    const bytes = new Uint8Array(Float32Array.from(of(3)).buffer);
+    const { data } = await inBytes(bytes);
+    assert.equal(best(data), 3);
+    const { status, error } = await inBytes(bytes.subarray(4));
+    assert.equal(status, 400);
+    assert.match(error ?? '', /Expected 3136 bytes of FP32 in shape \[1,28,28,1\], found 3132/);
+  });
+
   it('says what is wrong', async () => {
     const cases: readonly (readonly [input: object, sentence: RegExp])[] = [
-      [{ datatype: 'BOOL' }, /datatype of numbers such as FP32/],
+      [{ datatype: 'COMPLEX64' }, /datatype of numbers such as FP32/],
       [{ datatype: 'BYTES' }, /Expected texts, found a number in example 0/],
       [{ datatype: 'BYTES', data: of(1).map(String) }, /Expected numbers, found a text in example 0/],
       [{ datatype: 'toString' }, /datatype of numbers/],
@@ -289,7 +339,7 @@ describe('the Open Inference Protocol', () => {
       [{ shape: 'wide' }, /"shape" as a list/],
       [{ shape: [0, 28, 28, 1], data: [] }, /Expected a tensor of shape/],
       [{ data: 'x' }, /"data" as a list/],
-      [{ data: of(1).map(() => 1e300) }, /finite numbers/],
+      [{ data: of(1).map(() => 1e300) }, /numbers that a 32-bit float holds, found 1e\+300/],
       [{ parameters: { binary_data_size: 12 } }, /Expected 12 bytes behind the JSON, found 0/],
     ];
     for (const [change, sentence] of cases)

@@ -3,7 +3,10 @@
  * binary tensors: as KServe, Triton and MLServer speak it.
  */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
-import type { writeInferAnswer } from '../codecs/inference-json.js';
+import { bad } from '../codecs/faults.js';
+import type { InferBody, writeInferAnswer } from '../codecs/inference-json.js';
+import { tensorFromBytes } from '../codecs/tensor.js';
+import type { ModelCard } from '../models/model-card.js';
 import { inputsOf, outputsOf } from '../models/predictor.js';
 import type { ServedModels } from '../models/served-models.js';
 import { findVersion } from './find-version.js';
@@ -57,8 +60,11 @@ export async function infer(
   { body, headerLength }: { readonly body: Uint8Array; readonly headerLength: string | undefined },
 ): Promise<ReturnType<typeof writeInferAnswer>> {
   const { version, predictor, card } = findVersion(models, path);
-  const request = await codecs.run('readInferBody', { body, headerLength }, body.length);
-  const { id, outputs: asked, wantsBinary } = request;
+  const request =
+    headerLength === '0'
+      ? rawRequest(body, card)
+      : await codecs.run('readInferBody', { body, headerLength }, body.length);
+  const { id, outputs: asked, wantsBinary }: Omit<InferBody, 'tensors'> = request;
   const outputs = outputsIn(
     card,
     asked?.map(({ name }) => name),
@@ -71,4 +77,14 @@ export async function infer(
     binary: binary ?? (wantsBinary ? outputs.map(({ name }) => name) : []),
   };
   return codecs.run('writeInferAnswer', { ...facts, answers, count, outputs }, jsonBytes(answers));
+}
+
+/** A body without any JSON, as Triton takes it: the bytes of the one input of one example, in the model's own type. */
+function rawRequest(body: Uint8Array, card: ModelCard): InferBody {
+  const [input, ...others] = inputsOf(card);
+  if (input === undefined || others.length > 0)
+    throw bad('JSON before the bytes, which says which of the inputs they are', 'none');
+  const { name, shape, isInteger = false } = input;
+  const tensor = tensorFromBytes(body, { type: isInteger ? 'INT32' : 'FP32', shape: [1, ...shape] });
+  return { tensors: { [name]: tensor }, wantsBinary: false };
 }

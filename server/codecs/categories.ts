@@ -1,6 +1,7 @@
 /** Categories by name: the whole numbers that a model was trained on for them, and one sentence for those it never saw. */
 import type { ServedInput } from '../models/served-facts.js';
-import { bad, type RequestTensor } from './tensor.js';
+import { bad } from './faults.js';
+import type { RequestTensor } from './tensor.js';
 
 /** A message names no more of them. */
 const MOST_NAMED = 12;

@@ -2,23 +2,25 @@
 import { sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, columnsOf, withoutNoise } from './answers.js';
+import { MOST_DIMENSIONS } from './faults.js';
 import { parseJson, requireObject } from './json.js';
+import { NumberLists } from './number-lists.js';
 import {
   describe,
   isNumberType,
-  MOST_DIMENSIONS,
   type NamedTensors,
   type RequestTensor,
   tensorFromBytes,
   tensorFromNumbers,
   tensorFromTexts,
+  tensorInShape,
 } from './tensor.js';
 
 /** Header that says how many bytes of a body are JSON; the tensors' bytes follow. */
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';
 
 /** A request of `/infer`. */
-interface InferBody {
+export interface InferBody {
   readonly tensors: NamedTensors;
   readonly id?: string;
   /** The outputs that are asked for, where the client names some, and which of them are wanted as bytes. */
@@ -38,7 +40,7 @@ export function readInferBody({
   const length = headerLength === undefined ? body.length : Number(headerLength);
   if (!Number.isSafeInteger(length) || length < 0 || length > body.length)
     throw new HttpProblem(400, `${HEADER_LENGTH} is ${headerLength}, but the body has ${body.length} bytes.`);
-  const request = requireObject(parseJson(body.subarray(0, length)));
+  const request = requireObject(parseJson(body.subarray(0, length), ['data']));
   return {
     tensors: readInputs(request, body.subarray(length)),
     ...readOutputs(request),
@@ -80,9 +82,10 @@ function readInput(
     );
   const tensor = { type: datatype, shape };
   if (binary !== undefined) return tensorFromBytes(binary, tensor);
+  // Lists within lists are allowed beside the flat form.
+  if (data instanceof NumberLists) return tensorInShape(data, tensor);
   if (!Array.isArray(data)) throw new HttpProblem(400, 'Expected "data" as a list of numbers.');
   const isNested = Array.isArray(data[0]);
-  // Lists within lists are allowed beside the flat form.
   return tensorFromNumbers(isNested ? (data.flat(MOST_DIMENSIONS) as unknown[]) : data, tensor);
 }
 

@@ -8,9 +8,8 @@ import {
   type TensorProto,
 } from '../grpc/messages.js';
 import { type Answers, columnsOf } from './answers.js';
+import { bad, MOST_DIMENSIONS } from './faults.js';
 import {
-  bad,
-  MOST_DIMENSIONS,
   type NamedTensors,
   type NumberTypeName,
   type RequestTensor,

@@ -1,7 +1,7 @@
 /** Tables as files have them, CSV and Parquet: names, where there are any, and rows of texts. */
 import { isHeader, likelySeparator } from '../../lib/formats/sources/table/table-text.js';
 import { HttpProblem } from '../../lib/http/problems.js';
-import { bad } from './tensor.js';
+import { bad } from './faults.js';
 
 /** A table as it was written. */
 interface Table {

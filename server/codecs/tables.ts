@@ -4,8 +4,9 @@ import { isMissing } from '../../lib/formats/sources/table/column.js';
 import { columnNames, type ServedInput } from '../models/served-facts.js';
 import { splitRows } from '../rows.js';
 import { categoryLookup } from './categories.js';
+import { bad } from './faults.js';
 import { readTable } from './table-files.js';
-import { bad, type NamedTensors, type RequestTensor } from './tensor.js';
+import type { NamedTensors, RequestTensor } from './tensor.js';
 import { standIn, writtenNumber } from './written-numbers.js';
 
 /** The examples of a table, and its columns that are none of the model's inputs. */

@@ -1,7 +1,8 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
 import { own } from '../../lib/core/own.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { HttpProblem } from '../../lib/http/problems.js';
+import { bad, MAX_FLOAT, MOST_DIMENSIONS } from './faults.js';
+import { isList, lengthOf, NumberLists } from './number-lists.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
 export interface RequestTensor {
@@ -18,10 +19,6 @@ export interface RequestTensor {
 const MAX_VALUES = 16_000_000;
 /** A last number that stands for all that are missing: as many as an image of 256 × 256 × 3, or a warm-up's batch. */
 const MAX_REPEATED = 200_000;
-/** Largest 32-bit float. */
-const MAX_FLOAT = 3.4028234663852886e38;
-/** A batch of images has four dimensions. */
-export const MOST_DIMENSIONS = 8;
 
 /**
  * Lists within lists as JSON gives them, `[n]…[c]`, all of one shape: of numbers, or of texts.
@@ -29,7 +26,9 @@ export const MOST_DIMENSIONS = 8;
  * @throws {HttpProblem} 400 with what was expected and found
  */
 export function tensorFromLists(list: unknown): RequestTensor {
+  if (list instanceof NumberLists && list.shape[0] !== 0) return list;
   if (!Array.isArray(list) || list.length === 0) throw bad('a list of at least one example', describe(list));
+  if (list[0] instanceof NumberLists) return stacked(list, list[0]);
   const shape: number[] = [];
   let first: unknown = list;
   for (; Array.isArray(first); first = first[0]) {
@@ -46,6 +45,22 @@ export function tensorFromLists(list: unknown): RequestTensor {
   const values = new Float32Array(size);
   fill(values, 0, whole, { shape, read: floatOf });
   return { shape, values };
+}
+
+/** Examples of which each is a list of numbers. */
+function stacked(list: readonly unknown[], { shape, values: { length } }: NumberLists): RequestTensor {
+  const values = new Float32Array(list.length * length);
+  for (const [example, each] of list.entries()) {
+    if (!(each instanceof NumberLists))
+      throw bad('lists of one depth', `${describe(each)} in example ${example}`);
+    if (formatShape(each.shape) !== formatShape(shape))
+      throw bad(
+        `examples of one shape, ${formatShape(shape)} as the first`,
+        `one of shape ${formatShape(each.shape)} in example ${example}`,
+      );
+    values.set(each.values, example * length);
+  }
+  return { shape: [list.length, ...shape], values };
 }
 
 interface Part {
@@ -105,7 +120,10 @@ interface NumberType {
 
 const NUMBER_TYPES = {
   FP32: { bytes: 4, isLevel: false, read: (view, at) => view.getFloat32(at, true) },
+  FP16: { bytes: 2, isLevel: false, read: (view, at) => halfFloat(view.getUint16(at, true)) },
+  BF16: { bytes: 2, isLevel: false, read: (view, at) => upperHalf(view.getUint16(at, true)) },
   FP64: { bytes: 8, isLevel: false, read: (view, at) => view.getFloat64(at, true) },
+  BOOL: { bytes: 1, isLevel: false, read: (view, at) => (view.getUint8(at) === 0 ? 0 : 1) },
   UINT8: { bytes: 1, isLevel: true, read: (view, at) => view.getUint8(at) },
   INT8: { bytes: 1, isLevel: true, read: (view, at) => view.getInt8(at) },
   UINT16: { bytes: 2, isLevel: true, read: (view, at) => view.getUint16(at, true) },
@@ -115,6 +133,23 @@ const NUMBER_TYPES = {
   UINT64: { bytes: 8, isLevel: true, read: (view, at) => Number(view.getBigUint64(at, true)) },
   INT64: { bytes: 8, isLevel: true, read: (view, at) => Number(view.getBigInt64(at, true)) },
 } as const satisfies Readonly<Record<string, NumberType>>;
+
+/** A number of IEEE 754's binary16: 5 bits of exponent, 10 of fraction. */
+function halfFloat(bits: number): number {
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = (bits & 0x3ff) / 1024;
+  const sign = bits < 0x8000 ? 1 : -1;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15));
+}
+
+/** A number of bfloat16: the upper half of a 32-bit float. */
+function upperHalf(bits: number): number {
+  WORD.setUint16(0, bits);
+  return WORD.getFloat32(0);
+}
+
+const WORD = new DataView(new ArrayBuffer(4));
 
 /** Types of numbers that are taken, as the Open Inference Protocol calls them. */
 export type NumberTypeName = keyof typeof NUMBER_TYPES;
@@ -165,17 +200,26 @@ export function tensorFromNumbers(
   return { ...tensor, isLevels: isLevel };
 }
 
+/** The numbers of lists under another shape. @throws {HttpProblem} 400 where shape and length do not fit */
+export function tensorInShape({ values }: NumberLists, { type, shape }: DeclaredTensor): RequestTensor {
+  const size = boundedSize(shape);
+  if (values.length !== size) throw bad(`${size} numbers in shape ${formatShape(shape)}`, `${values.length}`);
+  return { shape, values, isLevels: NUMBER_TYPES[type].isLevel };
+}
+
 /** A row of texts, or lists of them. @throws {HttpProblem} 400 where shape and length do not fit */
 export function tensorFromTexts(data: unknown, shape: readonly number[]): RequestTensor {
+  if (data instanceof NumberLists) throw bad('texts', 'a number in example 0');
   const texts = Array.isArray(data) ? (data.flat(MOST_DIMENSIONS) as unknown[]) : [];
   const size = boundedSize(shape);
   if (texts.length !== size) throw bad(`${size} texts in shape ${formatShape(shape)}`, `${texts.length}`);
   return { shape, values: new Float32Array(0), texts: texts.map((each) => textOf(each, 0)) };
 }
 
-/** 64-bit integers come as text or as big integers, for lack of a number that holds them. */
+/** 64-bit integers come as text or as big integers, for lack of a number that holds them; what holds or not as a boolean. */
 function toNumber(value: unknown): number {
   if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value === 'string' || typeof value === 'bigint') return Number(value);
   throw bad('numbers', describe(value));
 }
@@ -197,15 +241,10 @@ function boundedSize(shape: readonly number[]): number {
   return size;
 }
 
-/** A 400 that says what was expected and what was found. */
-export function bad(expected: string, found: string): HttpProblem {
-  return new HttpProblem(400, `Expected ${expected}, found ${found}.`);
-}
-
 /** What a value of JSON is, in a word or two, however large it is. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (isList(value)) return lengthOf(value) === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'b64' in value ? 'base64 text (b64)' : 'an object';
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }

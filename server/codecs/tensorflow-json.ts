@@ -1,8 +1,10 @@
 /** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, numbers to its answers. */
 import { HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, listsOf } from './answers.js';
+import { bad } from './faults.js';
 import { parseJson, requireObject } from './json.js';
-import { bad, describe, type NamedTensors, tensorFromLists } from './tensor.js';
+import { isList } from './number-lists.js';
+import { describe, type NamedTensors, tensorFromLists } from './tensor.js';
 
 /** The names of the only signature, as Keras exports it and as TensorFlow's estimators did; the empty name means it too. */
 export const SIGNATURES = ['serving_default', 'predict'] as const;
@@ -19,7 +21,11 @@ interface PredictBody {
 
 /** Reads a body of `:predict`. @throws {HttpProblem} 400 with what is wrong with it */
 export function readPredictBody({ body }: { readonly body: Uint8Array }): PredictBody {
-  const { instances, inputs, signature_name: signature } = requireObject(parseJson(body));
+  const {
+    instances,
+    inputs,
+    signature_name: signature,
+  } = requireObject(parseJson(body, ['instances', 'inputs']));
   requireSignature(signature);
   if (instances !== undefined && inputs !== undefined)
     throw new HttpProblem(400, "Expected one of the keys 'instances' and 'inputs', found both.");
@@ -30,9 +36,9 @@ export function readPredictBody({ body }: { readonly body: Uint8Array }): Predic
 
 /** Reads a body of `:classify`: each example has features, lists of numbers. @throws {HttpProblem} 400 */
 export function readClassifyBody({ body }: { readonly body: Uint8Array }): NamedTensors {
-  const { examples, signature_name: signature } = requireObject(parseJson(body));
+  const { examples, signature_name: signature } = requireObject(parseJson(body, ['examples']));
   requireSignature(signature);
-  if (!Array.isArray(examples)) throw new HttpProblem(400, "Missing 'examples' key.");
+  if (!isList(examples)) throw new HttpProblem(400, "Missing 'examples' key.");
   return rows(examples);
 }
 
@@ -58,7 +64,7 @@ function rows(instances: unknown): NamedTensors {
 }
 
 function isNamed(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (typeof value !== 'object' || value === null || isList(value)) return false;
   if ('b64' in value) throw bad('numbers', describe(value));
   return true;
 }

@@ -2,8 +2,9 @@
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import type { ServedInput } from '../models/served-facts.js';
 import { categoryLookup } from './categories.js';
+import { bad } from './faults.js';
 import { parseJson } from './json.js';
-import { bad, type RequestTensor, tensorFromLists } from './tensor.js';
+import { type RequestTensor, tensorFromLists } from './tensor.js';
 
 /** Columns of a table that share categories of one character may be grades; more of them are a sequence. */
 const MOST_GRADES = 16;
