@@ -136,7 +136,10 @@ function weightedPlane(
 /** The mean cube of the differences: few large ones (ink) outweigh many small ones (paper). */
 function cubicMean(values: Float32Array, paper: Float32Array): number {
   let sum = 0;
-  for (let at = 0; at < values.length; at++) sum += ((values[at] as number) - (paper[at] as number)) ** 3;
+  for (let at = 0; at < values.length; at++) {
+    const difference = (values[at] as number) - (paper[at] as number);
+    sum += difference * difference * difference;
+  }
   return sum;
 }
 

@@ -1,6 +1,4 @@
 /** Grey pictures and what is done to them: measuring, scaling, moving. Pure functions, values from 0 to 1. */
-import { quickselect } from 'd3-array';
-
 /** A grey picture. */
 export interface GreyImage {
   readonly width: number;
@@ -216,8 +214,22 @@ export function median(values: Float32Array, { absolute = false } = {}): number 
   return few.length === 0 ? 0 : select(few, Math.round(0.5 * (few.length - 1)));
 }
 
-/** What would stand at `place` if `values` were sorted; moves them about. */
+/** What would stand at `place` if `values` were sorted (Hoare's FIND, 1961); moves them about. */
 function select(values: Float32Array, place: number): number {
-  quickselect(values, place);
+  for (let [first, last] = [0, values.length - 1]; first < last; ) {
+    const pivot = values[(first + last) >> 1] as number;
+    let [low, high] = [first, last];
+    while (low <= high) {
+      while ((values[low] as number) < pivot) low++;
+      while ((values[high] as number) > pivot) high--;
+      if (low > high) break;
+      const moved = values[low] as number;
+      values[low++] = values[high] as number;
+      values[high--] = moved;
+    }
+    if (place <= high) last = high;
+    else if (place >= low) first = low;
+    else break;
+  }
   return values[place] as number;
 }

@@ -2,6 +2,7 @@
 import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
 import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/files/guarded-sharp.js';
+import { decodePlainPng } from '../../lib/formats/files/png.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
@@ -90,6 +91,8 @@ function headersOf(bytes: Uint8Array, type: ImageType): Promise<Metadata> {
  */
 export async function decodeImage(bytes: Uint8Array): Promise<GivenImage> {
   const { type } = await readSides(bytes);
+  const plain = type === 'PNG' ? decodePlainPng(bytes, WORKING_SIDE) : undefined;
+  if (plain !== undefined) return { ...plain, original: { width: plain.width, height: plain.height } };
   const { data, info } = await decode(bytes, type);
   const { width, height } = info;
   // Only what has been shrunk had another size; asking costs as much as decoding a small picture.
