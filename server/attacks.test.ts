@@ -186,6 +186,20 @@ describe('room for bodies', () => {
     assert.deepEqual(order, ['c'], 'the other one waited in vain');
   });
 
+  it('refuses many who came at the same time a few at a time', async () => {
+    const room = createRoom(1_000_000, { waitMs: 50 });
+    await room.enter(declared('a', 400_000));
+    const left: number[] = [];
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        assert.equal(await room.enter(declared('a', 400_000)), undefined);
+        left.push(performance.now());
+      }),
+    );
+    const together = left.map((time) => left.filter((other) => Math.abs(other - time) < 2).length);
+    assert.ok(Math.max(...together) < 20, 'others have their turn in between');
+  });
+
   it('tells who comes slowly while others wait, and nobody else', async () => {
     const room = createRoom(1_000_000, { waitMs: 400, stallMs: 50 });
     const stalled: string[] = [];
@@ -252,6 +266,32 @@ describe('attacks by calls of gRPC that are taken back', () => {
       assert.equal(await ask(after), status.UNAVAILABLE);
     } finally {
       for (const client of clients) client.close();
+      await server.close();
+      await app.close();
+    }
+  });
+
+  it('are none where a client takes back a few calls now and then', async () => {
+    const app = await serveApp();
+    const server = await serveGrpc(app.predictor);
+    const [host, port] = server.address.split(':');
+    const socket = connect(Number(port), host).resume();
+    let hasEnded = false;
+    socket
+      .on('error', () => undefined)
+      .once('close', () => {
+        hasEnded = true;
+      });
+    try {
+      socket.write(Buffer.concat([PREFACE, resetFrames(0, 15)]));
+      for (const round of [1, 2]) {
+        await delay(1_100);
+        socket.write(resetFrames(15 * round, 15));
+      }
+      await delay(100);
+      assert.ok(!hasEnded);
+    } finally {
+      socket.destroy();
       await server.close();
       await app.close();
     }

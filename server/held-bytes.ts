@@ -42,6 +42,9 @@ const ADDRESS_SHARE = 0.5;
 /** A body may wait so long for its place. Nobody reads it meanwhile: what was sent lies in the system's buffers. */
 const WAIT_MS = 5_000;
 const MOST_WAITING = 1_000;
+/** Many who came at the same time are not refused at the same time: each answer costs the event loop half a millisecond. */
+const REFUSE_EVERY_MS = 10;
+const REFUSED_AT_ONCE = 4;
 /** While others wait, a body brings so many bytes in so long, or leaves its place to them: a tenth of what a slow phone does. */
 const STALL_MS = 5_000;
 const STALL_BYTES = 65_536;
@@ -57,6 +60,7 @@ interface Entered {
 
 interface Waiting {
   readonly body: DeclaredBody;
+  readonly since: number;
   readonly settle: (place: BodyPlace | undefined) => void;
 }
 
@@ -68,7 +72,7 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
   const heldBy = new Map<string, number>();
   const entered = new Set<Entered>();
   const line = new Set<Waiting>();
-  let looking: NodeJS.Timeout | undefined;
+  let looking: readonly NodeJS.Timeout[] = [];
 
   const heldOf = ({ address }: Sender) => heldBy.get(address) ?? 0;
   const hasRoom = (bytes: number, sender: Sender) => {
@@ -103,6 +107,16 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
       each.before = each.received;
       each.since = now;
       if (isSlow) each.place.onStalled?.();
+    }
+  }
+
+  /** Lets go who has waited too long: the first of the line came first. */
+  function refuseLate(): void {
+    const late = performance.now() - waitMs;
+    let refused = 0;
+    for (const each of line) {
+      if (each.since > late || refused++ === REFUSED_AT_ONCE) return;
+      each.settle(undefined);
     }
   }
 
@@ -155,19 +169,19 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
       if (line.size >= MOST_WAITING) return undefined;
       return new Promise((resolve) => {
         const leave = () => waiting.settle(undefined);
-        const late = setTimeout(leave, waitMs);
         const waiting: Waiting = {
           body,
+          since: performance.now(),
           settle(place) {
-            clearTimeout(late);
             body.signal.removeEventListener('abort', leave);
             line.delete(waiting);
-            if (line.size === 0) clearInterval(looking);
+            if (line.size === 0) looking.forEach(clearInterval);
             resolve(place);
           },
         };
         body.signal.addEventListener('abort', leave, { once: true });
-        if (line.size === 0) looking = setInterval(look, stallMs / 5);
+        if (line.size === 0)
+          looking = [setInterval(look, stallMs / 5), setInterval(refuseLate, REFUSE_EVERY_MS)];
         line.add(waiting);
         admit();
       });

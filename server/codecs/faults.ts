@@ -1,8 +1,6 @@
-/** How a request says that its numbers are not what was expected, and the bounds that they are all read within. */
+/** How a request says that its numbers are not what was expected, and how deep they may lie. */
 import { HttpProblem } from '../../lib/http/problems.js';
 
-/** Largest 32-bit float. */
-export const MAX_FLOAT = 3.4028234663852886e38;
 /** A batch of images has four dimensions. */
 export const MOST_DIMENSIONS = 8;
 

@@ -1,7 +1,8 @@
 /** Numbers in a request as a tensor: nested lists of JSON, rows of numbers, and bytes of a named type. */
 import { own } from '../../lib/core/own.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
-import { bad, MAX_FLOAT, MOST_DIMENSIONS } from './faults.js';
+import { MAX_FLOAT } from '../../lib/federation/statistics.js';
+import { bad, MOST_DIMENSIONS } from './faults.js';
 import { isList, lengthOf, NumberLists } from './number-lists.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */

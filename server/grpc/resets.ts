@@ -3,8 +3,12 @@ import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream 
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 
-/** So many calls of a connection may be taken back before anybody has looked at them: honest clients hardly ever do it once. */
-const MOST_TAKEN_BACK = 100;
+/**
+ * So many calls of a connection may be taken back within a second before anybody has looked at them: honest clients hardly
+ * ever do it once. Each costs the event loop 50 µs, and many connections may begin so at the same time.
+ */
+const MOST_TAKEN_BACK = 20;
+const WINDOW_MS = 1_000;
 /** For so long nobody new at an address that took back more is listened to. */
 const PENALTY_MS = 10_000;
 /** Who comes from there meanwhile waits so long before it is hung up on: it would be here again at once. */
@@ -16,7 +20,9 @@ type ConnectionListener = (this: Http2Server, socket: Socket) => void;
 
 /** What a connection has done so far. */
 interface Calls {
+  /** Within a window, which began at `since`. */
   takenBack: number;
+  since: number;
   /** The call before, while nobody has looked at it. */
   last?: ServerHttp2Stream | undefined;
 }
@@ -53,6 +59,8 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
 
   /** Counts a call that was taken back; true where its connection has been ended for it. */
   function isTooMany(session: Http2Session, calls: Calls): boolean {
+    const now = performance.now();
+    if (now - calls.since > WINDOW_MS) Object.assign(calls, { takenBack: 0, since: now });
     const most = refused.has(session.socket.remoteAddress ?? '') ? 0 : MOST_TAKEN_BACK;
     if (++calls.takenBack <= most) return false;
     end(session);
@@ -73,7 +81,7 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
       const { session } = stream;
       stream.on('error', () => undefined);
       if (session === undefined || session.destroyed) return;
-      const calls: Calls = callsOf.get(session) ?? { takenBack: 0 };
+      const calls: Calls = callsOf.get(session) ?? { takenBack: 0, since: 0 };
       callsOf.set(session, calls);
       // Thousands may come in one piece: the one before shows what they are.
       const { last } = calls;

@@ -1,10 +1,12 @@
 /** The process in which uploaded pictures are decoded, and a model's inputs made of them. */
 import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
+import { collectAlone } from '../../lib/system/short-pauses.js';
 import type { DecodeRequest } from './decode-apart.js';
 import { readSides } from './decode-image.js';
 import { prepareImage } from './prepare-image.js';
 
+collectAlone();
 answerApart(({ bytes, input }: DecodeRequest) =>
   plainAnswer<unknown>(() => (input === undefined ? readSides(bytes) : prepareImage(bytes, input))),
 );
