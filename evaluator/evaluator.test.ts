@@ -20,7 +20,7 @@ describe('fedbatch evaluate', () => {
   const evaluate = (...args: readonly string[]) => runCommand('evaluate', ['--model', path('m.h5'), ...args]);
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     await writeShard(path('0.npz'), quarterExamples(400, 1));
     await writeShard(path('data/test.npz'), quarterExamples(130, 2));
     const { exitCode, stderr } = await runCommand('train', [

@@ -32,7 +32,7 @@ async function exportWell(...args: readonly string[]): Promise<ExportResult> {
 }
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   work = join(directory, 'work');
   await mkdir(join(work, 'runs'), { recursive: true });
   const data = await writeTinyDataset(directory);

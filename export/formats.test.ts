@@ -28,7 +28,7 @@ import { sharedDirectory } from '../test/temporary-directory.js';
 
 let directory: string;
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
 });
 
 const modelOf = (description: ModelDescription): Model => ({

@@ -35,7 +35,7 @@ const { tf } = await loadRuntime('cpu');
 
 let directory: string;
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
 });
 
 /** What a page does, with a folder in the place of a server. */

@@ -31,7 +31,7 @@ const told: string[] = [];
 const settings = { model: { name: 'mlp' }, training: { epochs: 2, batch: 20 }, seed: 3 } as const;
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   data = await writeTinyDataset(directory);
   finished = await run({
     ...settings,

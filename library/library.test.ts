@@ -29,7 +29,7 @@ let engine: Engine;
 
 /** A small model, trained in memory. */
 before(async () => {
-  const directory = await sharedDirectory();
+  const directory = sharedDirectory();
   data = await writeTinyDataset(directory);
   model = join(directory, 'trained.h5');
   examples = await readShard(data);

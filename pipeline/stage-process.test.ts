@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { z } from 'zod';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { type ProgressEvent, silentReporter } from '../lib/observability/events.js';
@@ -10,6 +12,8 @@ import { isRunning } from '../test/processes.js';
 import { waitFor } from '../test/runs.js';
 import type { StageTask } from './rounds/target.js';
 import { lastJsonLine, runStage } from './stage-process.js';
+
+const STAGE = fileURLToPath(new URL('../test/programs/stage.js', import.meta.url));
 
 const task = (behaviour: string): StageTask => ({
   stage: 'train',
@@ -90,9 +94,18 @@ test('a stage that is stopped ends gently; a deaf one is killed', async () => {
   }
 });
 
+test('Ctrl-C, `kill` and a terminal that is closed stop a program, which says so', async () => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const program = execa(process.execPath, [STAGE, 'wait'], { reject: false });
+    await once(program.stdout, 'data');
+    program.kill(signal);
+    const { exitCode, stderr } = await program;
+    assert.deepEqual([exitCode, stderr], [ExitCode.interrupted, 'error: Interrupted.'], signal);
+  }
+});
+
 test('a stage does not outlive a pipeline that was killed outright', async () => {
-  const stage = new URL('../test/programs/stage.js', import.meta.url).pathname;
-  const program = `import { fork } from 'node:child_process'; fork(${JSON.stringify(stage)}, ['wait'], { execArgv: [] });`;
+  const program = `import { fork } from 'node:child_process'; fork(${JSON.stringify(STAGE)}, ['wait'], { execArgv: [] });`;
   const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

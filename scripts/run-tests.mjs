@@ -44,10 +44,18 @@ const isLong = (path) =>
   /^test\/|\.(browser|slow)\.test/.test(path) ||
   /(\/(program-host|programs|served-app|tfjs-oracle)\.js|'execa)'/.test(textOf(path));
 
-/** What a test does to the process that it runs in, or measures of it, and hooks for all tests of the process. */
-const OWNS_PROCESS =
-  /^(before|after|beforeEach|afterEach)\(|\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./m;
-const isAlone = (path) => /\.(browser|slow)\.test/.test(path) || OWNS_PROCESS.test(textOf(path));
+/** What a test does to the process that it runs in, or measures of it. */
+const OWNS_PROCESS = /\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./;
+/** Hooks for all tests of a file. */
+const HOOKS = /^(before|after|beforeEach|afterEach)\(/m;
+/** Files that wait while they are loaded. */
+const WAITS = /^(?!.*\basync\b)[^\s/*].*\bawait\b/m;
+const isAlone = (path) => {
+  const text = textOf(path);
+  return (
+    /\.(browser|slow)\.test/.test(path) || OWNS_PROCESS.test(text) || (HOOKS.test(text) && WAITS.test(text))
+  );
+};
 
 /** The others run together, for half of their time they would load what all of them load: few enough to end side by side. */
 const inGroups = (paths, mostBytes) => {
@@ -66,19 +74,29 @@ const inGroups = (paths, mostBytes) => {
 const alone = chosen.filter(isAlone).sort(bySize);
 const together = chosen.filter((path) => !isAlone(path));
 
-/** Programs that load the tests of a group. */
+/** Programs that load the tests of a group: what is loaded at once is a suite, for which alone its hooks are. */
 const directory = mkdtempSync(join(tmpdir(), 'fedbatch-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+const GROUP = [
+  "import { createRequire } from 'node:module';",
+  "import { describe } from 'node:test';",
+  'const require = createRequire(import.meta.url);',
+  'process.setMaxListeners(0);',
+];
 const programOf = (paths, at) => {
   const file = join(directory, `group-${at}.mjs`);
-  const imports = paths.map((path) => `import ${JSON.stringify(pathToFileURL(join(root, 'dist', path)))};`);
-  writeFileSync(file, ['process.setMaxListeners(0);', ...imports].join('\n'));
+  const lines = paths.map((path) => {
+    const compiled = join(root, 'dist', path);
+    if (WAITS.test(textOf(path))) return `await import(${JSON.stringify(pathToFileURL(compiled))});`;
+    return `describe(${JSON.stringify(path)}, () => void require(${JSON.stringify(compiled)}));`;
+  });
+  writeFileSync(file, [...GROUP, ...lines].join('\n'));
   return file;
 };
 // The long ones first, so that none is left over at the end while other cores idle.
 const processes = [
   ...alone.filter(isLong).map((path) => [path]),
-  ...inGroups(together.filter(isLong), 25_000),
+  ...inGroups(together.filter(isLong), 60_000),
   ...alone.filter((path) => !isLong(path)).map((path) => [path]),
   ...inGroups(
     together.filter((path) => !isLong(path)),

@@ -16,7 +16,7 @@ const close = (found: number | undefined, wanted: number | undefined) =>
 
 /** Serves a model and asks it. */
 async function open(name: string, model: TaskModel) {
-  const directory = join(await sharedDirectory(), `forms-${name}`);
+  const directory = join(sharedDirectory(), `forms-${name}`);
   await mkdir(directory, { recursive: true });
   const modelPath = await writeTaskModel(directory, model);
   const predictor = await createWorkerPredictor({ modelPath, threads: 1 });

@@ -210,7 +210,7 @@ describe('a model of two inputs and three outputs', () => {
   });
 
   it('is asked from the command line by REST and by gRPC, with JSON and with an npz', async () => {
-    const npz = join(await sharedDirectory(), 'examples.npz');
+    const npz = join(sharedDirectory(), 'examples.npz');
     await writeFile(
       npz,
       await encodeNpz([

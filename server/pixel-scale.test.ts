@@ -108,7 +108,7 @@ describe('a model of another scale', () => {
   };
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     await writePrototypeModel(path('usual.h5'));
     await writeFile(path('4.png'), await digitPng(4));
     usual = await serveHere(path('usual.h5'));

@@ -34,7 +34,7 @@ const categoriesIn = ({ columns }: StatisticsResult, name: string) =>
   columns.find((each) => each.name === name) as CategoriesResult;
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   await writeFile(at('sales.csv'), SALES);
 });
 

@@ -16,7 +16,7 @@ import { findMnist, partsOf } from './datasets.js';
 import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 /** Labels 0 to 3, 10 of each; three clients by `writer`, who have 38, 1 and 1 examples. */
 const labels = Int32Array.from({ length: 40 }, (_, index) => index % 4);
 const images = new Uint8Array(40 * 4);

@@ -28,7 +28,7 @@ describe('a run whose clients hold examples out', () => {
   }
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     flags = [
       ...['--data', await writeTinyDataset(directory, 150), '--clients', '4', '--partition', 'quantity-skew'],
       ...['--min-examples', '12'],
@@ -146,7 +146,7 @@ describe('a run whose clients hold examples out', () => {
 
 describe('a private run whose clients hold examples out', () => {
   it('warns that no epsilon covers their figures', async () => {
-    const directory = await sharedDirectory();
+    const directory = sharedDirectory();
     const flags = ['--data', await writeTinyDataset(directory, 40), '--clients', '2', '--model', 'mlp'];
     const { exitCode, stderr } = await endRun(join(directory, 'run'), [
       ...[...flags, '--epochs', '1', '--client-holdout', '0.2', '--dp-clip', '1', '--dp-noise', '1'],
@@ -161,7 +161,7 @@ describe('a private run whose clients hold examples out', () => {
 
 describe('evaluate --per-client', () => {
   it('refuses a split whose clients hold nothing out, and files of no split', async () => {
-    const directory = await sharedDirectory();
+    const directory = sharedDirectory();
     const data = await writeTinyDataset(directory, 40);
     const out = join(directory, 'data');
     const init = ['--data', data, '--model', 'mlp', '--out', join(directory, 'm.h5')];
@@ -186,7 +186,7 @@ describe('evaluate --per-client', () => {
 
 describe('train --client-test', () => {
   it('refuses a file that is missing, but for a client that its split left with nothing to hold out', async () => {
-    const directory = await sharedDirectory();
+    const directory = sharedDirectory();
     const data = await writeTinyDataset(directory, 6);
     const out = join(directory, 'data');
     const split = ['--data', data, '--clients', '4', '--test-fraction', '0.2', '--client-holdout', '0.5'];
@@ -210,7 +210,7 @@ describe('train --client-test', () => {
   });
 
   it('gives the metrics of numbers, too, and none of a training that has diverged', async () => {
-    const directory = await sharedDirectory();
+    const directory = sharedDirectory();
     const values = Float32Array.from({ length: 60 }, (_, at) => Math.sin(at));
     const shard = join(directory, 'numbers.npz');
     await writeShard(shard, {

@@ -23,7 +23,7 @@ describe('what clients of a run do', () => {
   };
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     data = await writeTinyDataset(directory, 50);
   });
 

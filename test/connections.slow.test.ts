@@ -28,7 +28,7 @@ function addressesIn(trace: string): readonly string[] {
 const isOfThisMachine = (address: string) => /^127\.|^::1$|^::ffff:127\./.test(address);
 
 describe('connections', { skip: strace === undefined && 'no strace' }, async () => {
-  const directory = await sharedDirectory();
+  const directory = sharedDirectory();
   const home = join(directory, 'home');
   await mkdir(home);
   /** The environment of somebody who has set nothing. */

@@ -9,7 +9,7 @@ import { writeTinyDataset } from './datasets.js';
 import { endRun, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory, 120);
 // Who is selected in round 1 alone keeps the model of round 1.
 const SETTINGS = [

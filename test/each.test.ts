@@ -31,7 +31,7 @@ const ONE_FAILS = `if (process.env.FEDBATCH_RANK === '1') { console.error('no lu
   console.log(process.env.FEDBATCH_RANK)`;
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   const data = await writeTinyDataset(directory, 60);
   const split = await runCommand('split', ['--data', data, '--clients', '3', '--out', path('data')]);
   assert.equal(split.exitCode, 0, split.stderr);

@@ -23,7 +23,7 @@ let model: string;
 const path = (name: string) => join(directory, name);
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   shard = path('0.npz');
   model = path('model.h5');
   await writeShard(shard, quarterExamples(120, 1));
@@ -183,7 +183,7 @@ describe('a model with a layer that only Keras knows', () => {
   });
 
   it('says what to install where no TensorFlow.js is', async () => {
-    const program = await copyHouse(await sharedDirectory(), { '@tensorflow/tfjs': null });
+    const program = await copyHouse(sharedDirectory(), { '@tensorflow/tfjs': null });
     const { exitCode, stderr } = await execa(
       process.execPath,
       [
@@ -206,7 +206,7 @@ describe('on a machine where something is broken', () => {
   const BROKEN = `throw new Error('libfoo.so.1: cannot open shared object file');`;
 
   it('auto goes on without the native library, on WebAssembly', { skip: noGpu }, async () => {
-    const program = await copyHouse(await sharedDirectory(), { 'onnxruntime-node': BROKEN });
+    const program = await copyHouse(sharedDirectory(), { 'onnxruntime-node': BROKEN });
     const { stdout, stderr } = await execa(process.execPath, [
       program('trainer/cli'),
       ...['--data', shard, '--model', 'mlp', '--epochs', '1', '--out', path('wasm.h5')],
@@ -217,7 +217,7 @@ describe('on a machine where something is broken', () => {
   });
 
   it('doctor says that nothing works, and auto is an error', async () => {
-    const program = await copyHouse(await sharedDirectory(), {
+    const program = await copyHouse(sharedDirectory(), {
       'onnxruntime-node': null,
       'onnxruntime-web': null,
       '@tensorflow/tfjs': null,

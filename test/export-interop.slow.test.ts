@@ -83,7 +83,7 @@ const functional = () =>
 describe('what is exported is opened', { skip }, () => {
   let directory: string;
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
   });
 
   /** Exports cases, asks the peer, and compares its answers. */

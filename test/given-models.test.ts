@@ -34,7 +34,7 @@ describe('a run of a model that is given', () => {
     newModel('2nn', { task: { inputShape: [side, side, 1], outputs: 4 }, seed }).file;
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     data = await writeTinyDataset(directory, 60);
     const { scale: _, ...plain } = modelOf(8);
     given = { ...plain, trainingConfig: COMPILED };

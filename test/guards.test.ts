@@ -21,7 +21,7 @@ import { trainALittle } from './quick-training.js';
 import { endRun, eventsOf, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory);
 const FLAGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--quorum', '2'];
 const BAD = 1;

@@ -14,7 +14,7 @@ import { sharedDirectory } from './temporary-directory.js';
 const MAX_MB = 300;
 const FLOATS = 2 ** 28;
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory);
 const meter = join(directory, 'meter.mjs');
 await writeFile(

@@ -71,7 +71,7 @@ const filled = (value: number) => (weights: Weights) =>
 const LOGITS = [flatten, dense('logits', 4)];
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   await writeShard(join(directory, '0.npz'), EXAMPLES);
 });
 

@@ -30,7 +30,7 @@ let local: Pick<Awaited<ReturnType<typeof finishKubeRun>>, 'sha256' | 'acrossCli
 let first: Awaited<ReturnType<typeof finishKubeRun>>;
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   cluster = await startCluster(
     { after: (cleanUp) => void cleanUps.push(cleanUp as () => Promise<void>) },
     {

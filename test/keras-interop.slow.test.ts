@@ -118,7 +118,7 @@ for (const { major, python, opens } of VERSIONS) {
   describe(`Python Keras ${major}`, { skip }, () => {
     let directory: string;
     before(async () => {
-      directory = await sharedDirectory();
+      directory = sharedDirectory();
     });
 
     it('predicts the same with the files that we write of its models, compiled or not', async () => {

@@ -24,7 +24,7 @@ const skip =
   (prefix === undefined || python === undefined) &&
   'scripts/test-containers.sh builds the images, has the kfp SDK and runs this';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const FLAGS = [
   '--clients',
   '4',

@@ -13,7 +13,7 @@ import { sharedDirectory } from './temporary-directory.js';
 
 test('the commands of the README do the whole job', async (t) => {
   // It outlives the cluster, whose pods write into it until they are stopped.
-  const directory = await sharedDirectory();
+  const directory = sharedDirectory();
   const cluster = await startCluster(t, { directory, claims: [], hasImage: () => true });
   const kubectl = join(directory, 'kubectl');
   const program = fileURLToPath(new URL('kube/kubectl.js', import.meta.url));

@@ -10,8 +10,8 @@ import { runCommand } from './program-host.js';
 import { finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
-const data = await writeTinyDataset(directory);
+const directory = sharedDirectory();
+const data = join(directory, 'tiny.npz');
 const SETTINGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '5'];
 const SIMULATED = [...SETTINGS, '--clients', '3', '--fraction', '0.7', '--simulate', '--jobs', '1'];
 const ROUNDS = 9;
@@ -40,6 +40,7 @@ function damage(file: string): void {
 let whole: ResultLine;
 let pruned: ResultLine;
 before(async () => {
+  await writeTinyDataset(directory);
   whole = await finishRun(at('whole'), [...SIMULATED, '--rounds', `${ROUNDS}`]);
   pruned = await finishRun(at('pruned'), [...SIMULATED, '--rounds', `${ROUNDS}`, '--keep-rounds', `${KEPT}`]);
 });

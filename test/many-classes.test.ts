@@ -29,7 +29,7 @@ import { sampleRecords } from './sample-records.js';
 import { partitionSettings } from './settings.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const paths = volumePaths(directory);
 const LAST = MAX_CLASSES - 1;
 /** Less than a number for each pair of classes takes, by a factor of some hundred. */

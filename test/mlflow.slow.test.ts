@@ -40,7 +40,7 @@ describe("MLflow's own server", { skip }, () => {
 
   before(async () => {
     if (python === undefined) return;
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     data = await writeTinyDataset(directory, 300);
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;

@@ -27,7 +27,7 @@ const run = (volume: string, ...args: readonly string[]) => {
 const SEVERAL = ['--data', 'several.npz', '--init', fixture('several')];
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   const random = randomStream(5, 'outputs');
   const noise = (size: number) => Float32Array.from({ length: EXAMPLES * size }, () => random.normal());
   const [left, right] = [noise(4), noise(3)];

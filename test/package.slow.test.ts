@@ -26,7 +26,7 @@ let directory: string;
 let tarball: string;
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   const copy = join(directory, 'checkout');
   await mkdir(copy);
   for (const name of await readdir(projectRoot)) {

@@ -13,8 +13,8 @@ import { programPath, runProgramFile } from './programs.js';
 import { endRun, eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
-const data = await writeTinyDataset(directory);
+const directory = sharedDirectory();
+const data = join(directory, 'tiny.npz');
 const FLAGS = ['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1', '--seed', '5'];
 const SETTINGS = [...FLAGS, '--clients', '4', '--fraction', '0.5', '--rounds', '2'];
 
@@ -22,6 +22,7 @@ const LOCAL = join(directory, 'local');
 let local: ResultLine;
 
 before(async () => {
+  await writeTinyDataset(directory);
   local = await finishRun(LOCAL, SETTINGS);
 });
 

@@ -38,7 +38,7 @@ describe('data of a scale of their own', () => {
   };
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     tiny = await readShard(await writeTinyDataset(directory));
     await writeShard(
       path('signed.npz'),

@@ -35,7 +35,7 @@ function lacking(program: string): string | false {
   return `there is no ${program} here: apt-get install prometheus prometheus-pushgateway has it`;
 }
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 let data: string;
 before(async () => {
   data = await writeTinyDataset(directory);

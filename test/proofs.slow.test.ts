@@ -46,7 +46,7 @@ async function prove(model: string, data: string, ...args: readonly string[]): P
 }
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
 });
 
 describe('models that people bring', () => {

@@ -12,8 +12,8 @@ import { runCommand } from './program-host.js';
 import { endStruckRun, eventsOf, finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
-const data = await writeTinyDataset(directory);
+const directory = sharedDirectory();
+const data = join(directory, 'tiny.npz');
 
 /** 2 of 4 clients a round. */
 const SELECTION = { clients: 4, fraction: 0.5, minClients: 1 };
@@ -28,6 +28,7 @@ const selected = (round: number) => selectClients(SELECTION, { seed: 5, round })
 /** Two undisturbed rounds of SOME. */
 let base: { readonly volume: string; readonly line: ResultLine };
 before(async () => {
+  await writeTinyDataset(directory);
   const volume = join(directory, 'base');
   base = { volume, line: await finishRun(volume, [...SOME, '--rounds', '2']) };
 });

@@ -14,7 +14,7 @@ import { lastLine } from './programs.js';
 import { endRun, eventsOf, finishRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory);
 const FLAGS = ['--model', 'mlp', '--clients', '2', '--batch', '20', '--threads', '1'];
 const volume = join(directory, 'run');

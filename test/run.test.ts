@@ -5,7 +5,6 @@ import { cp, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
@@ -15,8 +14,9 @@ import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import { endRun, endStruckRun, eventsOf, temporaryFiles, trainingFor, waitFor } from './runs.js';
+import { endRun, endStruckRun, eventsOf, trainingFor, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
+import { requireStopped } from './stopped-run.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
 const metricsSchema = z.record(z.string(), z.number().nullable());
@@ -540,38 +540,8 @@ test('two runs on one volume: the second one is told who holds it', async () => 
   assert.equal((await first).exitCode, 0);
 });
 
-for (const [signal, whom] of [
-  ['SIGINT', 'all of its processes, as a terminal sends Ctrl-C'],
-  ['SIGTERM', 'itself'],
-  ['SIGHUP', 'itself, as where its terminal is closed'],
-] as const) {
-  test(`${signal} to ${whom} stops everything, says how to go on, and loses nothing that is finished`, async () => {
-    // The second one goes on where the first one was stopped.
-    const volume = join(directory, 'stopped');
-    const run = inOwnGroup(volume, '--epochs', '3000', '--rounds', '1', '--clients', '2');
-    await waitFor(() => trainingFor(volume).length === 2);
-    await sleep(300);
-    if (signal === 'SIGINT') process.kill(-(run.pid ?? 0), signal);
-    else run.kill(signal);
-    const { exitCode, stderr, stdout } = await run;
-    assert.equal(exitCode, 130);
-    assert.equal(stdout, '');
-    assert.match(
-      stderr,
-      /error: Interrupted\. What is finished stays in stopped; the same command resumes from there\./,
-    );
-    assert.deepEqual(runningWith(volume), [], 'no orphans');
-    assert.ok(existsSync(join(volume, 'data', 'manifest.json')));
-    assert.deepEqual(temporaryFiles(volume), []);
-    assert.equal(existsSync(join(volume, '.lock')), false);
-    const failure = eventsOf(volume, 'failure').at(-1);
-    assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 130]);
-    assert.match(
-      await readFile(join(volume, 'report.html'), 'utf8'),
-      /Failed: train in round 1\..*Exit code 130/,
-    );
-  });
-}
+test('SIGINT to all of its processes, as a terminal sends Ctrl-C, stops everything, says how to go on, and loses nothing that is finished', () =>
+  requireStopped(join(directory, 'stopped'), ['--data', data, ...SETTINGS], 'SIGINT'));
 
 test('trainers do not outlive a pipeline that is killed alone', async () => {
   const volume = join(directory, 'stopped');
@@ -600,17 +570,3 @@ test('with --serve the page answers until it is stopped, and that is a good end'
   assert.equal(exitCode, 0, stderr);
   assert.deepEqual(runningWith(finished.volume), []);
 });
-
-/** A run in a process group of its own, so that one signal reaches all of it. */
-function inOwnGroup(volume: string, ...more: readonly string[]) {
-  return execa(
-    process.execPath,
-    [program, 'run', '--data', data, '--volume', volume, ...SETTINGS, '--json', ...more],
-    {
-      cwd: directory,
-      reject: false,
-      detached: true,
-      cleanup: false,
-    },
-  );
-}

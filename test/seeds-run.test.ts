@@ -36,7 +36,7 @@ async function refused(code: number, sentence: RegExp, volume: string, ...more: 
 }
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   const data = await writeTinyDataset(directory, 108);
   const model = ['--model', 'mlp', '--batch', '20', '--client-holdout', '0.2'];
   settings = ['--data', data, '--simulate', '--rounds', '2', '--seed', '3', ...model];

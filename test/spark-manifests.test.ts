@@ -69,7 +69,7 @@ describe('the SparkApplication', () => {
     assert.ok(existsSync(join(folder, basename(mainApplicationFile))));
     assert.ok(read('Dockerfile').includes(`apache/spark:${sparkVersion}`));
     // A dataset that is not there is found out after all options have been understood.
-    const volume = join(await sharedDirectory(), 'volume');
+    const volume = join(sharedDirectory(), 'volume');
     const given = flags.filter((flag) => !/^--(volume|data)=/.test(flag));
     const args = ['run', '--trainers', 'pipe', ...given, '--volume', volume, '--data', `${volume}/none.npz`];
     const { exitCode, stderr } = await runProgramFile('cli', args);

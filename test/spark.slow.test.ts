@@ -18,7 +18,7 @@ const DRIVER = fileURLToPath(new URL('../../workflows/spark/federated_averaging.
 const submit = process.env.FEDBATCH_SPARK_SUBMIT;
 const skip = submit === undefined ? 'no FEDBATCH_SPARK_SUBMIT: run scripts/test-spark.sh' : false;
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 
 /** Submits the driver to two cores of this machine. */
 async function submitRun(volume: string, flags: readonly string[], fedbatch = ['node', programPath('cli')]) {

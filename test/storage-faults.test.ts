@@ -11,7 +11,7 @@ import { programPath } from './programs.js';
 import { endRun, finishRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory, 60);
 const SETTINGS = [
   ...['--data', data, '--model', 'mlp', '--batch', '20', '--threads', '1'],

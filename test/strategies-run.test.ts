@@ -42,7 +42,7 @@ let data = '';
 let finished = '';
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   data = await writeTinyDataset(directory);
   finished = join(directory, 'finished');
   const { exitCode, stderr } = await startHere(finished, ADAM);

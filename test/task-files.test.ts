@@ -47,7 +47,7 @@ const run = (volume: string, task: string, ...args: readonly string[]) => {
 };
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   data = await writeTinyDataset(directory, 120);
   await writeFile(path('rows.mjs'), TASK);
 });

@@ -35,7 +35,7 @@ const run = (volume: string, ...args: readonly string[]) => {
 };
 
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
   const { x, signal } = table();
   const write = async (name: string, y: NamedArray['values'], size = 1) => {
     const shape = size === 1 ? [EXAMPLES] : [EXAMPLES, size];

@@ -1,5 +1,5 @@
 /** Directories of their own for tests, removed when these end. */
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +13,8 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
 }
 
 /** Makes an empty directory that lives as long as this test file's process: for what several tests share. */
-export async function sharedDirectory(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'fedbatch-'));
+export function sharedDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'fedbatch-'));
   process.on('exit', () => rmSync(path, { recursive: true, force: true }));
   return path;
 }

@@ -23,7 +23,7 @@ let data = '';
 let volume = '';
 
 before(async () => {
-  const directory = await sharedDirectory();
+  const directory = sharedDirectory();
   data = await writeTinyDataset(directory);
   volume = join(directory, 'run');
   await finishRun(volume, ['--data', data, '--rounds', `${ROUNDS}`, ...SETTINGS, '--tensorboard']);

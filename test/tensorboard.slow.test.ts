@@ -55,7 +55,7 @@ const CLIENTS = 3;
 const ROUNDS = 3;
 
 describe('the real TensorBoard', async () => {
-  const directory = await sharedDirectory();
+  const directory = sharedDirectory();
   const volume = join(directory, 'run');
   const paths = volumePaths(volume);
 

@@ -18,7 +18,7 @@ describe('the threads of a training', { skip: isLinux ? false : 'threads are cou
   let shard: string;
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     shard = join(directory, '0.npz');
     await writeShard(shard, quarterExamples(200, 1));
   });

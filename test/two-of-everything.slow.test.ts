@@ -15,7 +15,7 @@ import { trainALittle } from './quick-training.js';
 import { endRun, finishRun, type ResultLine, roundOf, startRun, temporaryFiles, waitFor } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const { settings: SETTINGS, whole, expected } = await wholeRun(directory);
 
 for (const [when, path, before] of [

@@ -18,7 +18,7 @@ import { lastLine } from './programs.js';
 import { endRun, finishRun, type ResultLine, roundOf, startRun } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const { settings: SETTINGS, whole, expected } = await wholeRun(directory);
 
 async function copyOfWhole(name: string): Promise<string> {

@@ -28,7 +28,7 @@ interface Answer {
   readonly trainJob: Opened;
 }
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 
 /** Writes the first object of a kind that a target is given, after a mistake where there is one; the path. */
 function write(target: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {

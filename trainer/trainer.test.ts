@@ -32,7 +32,7 @@ describe('fedbatch train', () => {
     runCommand('train', ['--data', shard, '--epochs', '2', '--batch', '30', '--threads', '1', ...args]);
 
   before(async () => {
-    directory = await sharedDirectory();
+    directory = sharedDirectory();
     shard = path('0.npz');
     await writeShard(shard, quarterExamples(200, 1));
     const init = await runCommand('init', ['--data', shard, '--out', path('global.h5'), '--model', 'mlp']);

@@ -172,7 +172,7 @@ function podsIn(): readonly KubernetesObject[] {
   });
 }
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory);
 
 describe('a target is given', () => {

@@ -27,8 +27,11 @@ export type CommandBuilder = (context: ProgramContext) => Command;
 /** What asks a program to stop: Ctrl-C, `kill`, a terminal that is closed. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** After a first signal, how long a program may take to stop by itself. */
-const STOP_GRACE_MS = 5_000;
+/**
+ * After a first signal, how long a program may take to stop by itself: long enough for a run on a busy machine to end its
+ * stages and to write down how it ended, and less than the 10 s after which `docker stop` kills.
+ */
+const STOP_GRACE_MS = 9_000;
 
 /**
  * Signals within this time are one request: a terminal sends Ctrl-C to every process of the group, and npm or
@@ -43,8 +46,10 @@ const SAME_SIGNAL_MS = 500;
 export async function runProgram(build: CommandBuilder, argv: readonly string[]): Promise<void> {
   const flags = normaliseFlags(argv);
   const stop = new AbortController();
-  const release = abortOnRequest(stop);
+  let tellOverdue = (_message: string): void => undefined;
+  const release = abortOnRequest(stop, (message) => tellOverdue(message));
   const reporter = await createReporter(ownOf(flags));
+  tellOverdue = reporter.error;
   endWithReader(reporter);
   const exitCode = await runArguments(build, flags, { reporter, signal: forMany(stop.signal) });
   if (exitCode !== ExitCode.ok) process.exitCode = exitCode;
@@ -164,8 +169,11 @@ function endWithReader(reporter: Reporter): void {
   }
 }
 
-/** Aborts on the first signal, or when the parent is gone; ends the process at once on a later second signal. */
-function abortOnRequest(stop: AbortController): () => void {
+/**
+ * Aborts on the first signal, or when the parent is gone; ends the process at once on a later second signal, and with a
+ * word where it has not stopped in time.
+ */
+function abortOnRequest(stop: AbortController, tellOverdue: (message: string) => void): () => void {
   let requestedAt = 0;
   const request = () => {
     if (stop.signal.aborted) {
@@ -174,7 +182,11 @@ function abortOnRequest(stop: AbortController): () => void {
     }
     requestedAt = Date.now();
     stop.abort(new InterruptedError());
-    setTimeout(() => process.exit(ExitCode.interrupted), STOP_GRACE_MS).unref();
+    setTimeout(() => {
+      const seconds = STOP_GRACE_MS / 1000;
+      tellOverdue(`Interrupted: what was at work did not stop within ${seconds} s, and was cut off.`);
+      process.exit(ExitCode.interrupted);
+    }, STOP_GRACE_MS).unref();
   };
   for (const name of STOP_SIGNALS) process.on(name, request);
   // The pipeline starts its stages with a channel: when even `kill -9` ends it, the channel closes, and no

@@ -11,7 +11,7 @@ import { addSettings } from './options.js';
 import { runSettings } from './run-settings.js';
 import { ALL_PARTS, type RunSettings } from './table.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const SETTINGS = { parts: ALL_PARTS };
 
 /** The settings of a run whose `--config` holds a text. */

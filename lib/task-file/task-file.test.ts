@@ -28,7 +28,7 @@ async function preparedWhole(task: TaskFile, { train, test }: Dataset): Promise<
 
 let directory: string;
 before(async () => {
-  directory = await sharedDirectory();
+  directory = sharedDirectory();
 });
 let files = 0;
 /** The task of a text. */

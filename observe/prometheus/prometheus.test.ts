@@ -17,7 +17,7 @@ import { sharedDirectory } from '../../test/temporary-directory.js';
 import { openWatchers } from '../open-watchers.js';
 import { createRunMetrics } from './run-metrics.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const volume = join(directory, 'run');
 const SETTINGS = ['--model', 'mlp', '--batch', '20', '--threads', '1', '--clients', '3', '--simulate'];
 

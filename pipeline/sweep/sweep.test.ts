@@ -23,7 +23,7 @@ import { eventsOf, waitFor } from '../../test/runs.js';
 import { sharedDirectory, temporaryDirectory } from '../../test/temporary-directory.js';
 import type { RunResult } from '../rounds/summary.js';
 
-const directory = await sharedDirectory();
+const directory = sharedDirectory();
 const data = await writeTinyDataset(directory, 80);
 const SETTINGS = [
   '--data',

@@ -11,7 +11,7 @@ import { writeSampleRun } from '../../test/sample-volume.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
 import { PAGE_SCRIPT } from '../page-script.js';
 
-const folder = await sharedDirectory();
+const folder = sharedDirectory();
 
 const first = await writeSampleRun(join(folder, 'sweep/first'), { accuracy: 0.75, name: '<b>first</b>' });
 const second = await writeSampleRun(join(folder, 'sweep/second'), {

@@ -12,7 +12,7 @@ import { sharedDirectory } from '../../test/temporary-directory.js';
 import { compareRuns, formatComparison, readComparedRun } from './compare-runs.js';
 import { formatRows, listRuns } from './run-list.js';
 
-const folder = await sharedDirectory();
+const folder = sharedDirectory();
 const heard: string[] = [];
 const warn = (message: string) => void heard.push(message);
 

@@ -16,7 +16,7 @@ import { sharedDirectory } from '../../test/temporary-directory.js';
 import { printEvents } from './print-events.js';
 import { statusText } from './status-text.js';
 
-const folder = await sharedDirectory();
+const folder = sharedDirectory();
 const { run, rounds } = sampleRecords();
 const { settings } = run;
 let volumes = 0;

@@ -147,7 +147,7 @@ describe('the OpenAPI document of a model', () => {
   const fixture = (name: string) =>
     new URL(`../../../lib/model/keras/fixtures/outputs-${name}-keras3.h5`, import.meta.url).pathname;
   const written = (name: string, model: TaskModel) => async () => {
-    const directory = join(await sharedDirectory(), `openapi-${name}`);
+    const directory = join(sharedDirectory(), `openapi-${name}`);
     await mkdir(directory, { recursive: true });
     return writeTaskModel(directory, model);
   };

@@ -36,7 +36,7 @@ export const sha256Of = (line: string): string => (JSON.parse(line) as { sha256:
 
 /** The model of the same job on this machine; a trainer in the cluster has one processor. */
 export async function jobHere(flags: readonly string[]): Promise<string> {
-  const volume = join(await sharedDirectory(), 'run');
+  const volume = join(sharedDirectory(), 'run');
   const { exitCode, stdout, stderr } = await runProgramFile('cli', [
     ...['run', '--volume', volume, '--threads', '1', '--json', ...flags],
   ]);

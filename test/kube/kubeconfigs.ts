@@ -51,7 +51,7 @@ export async function startSecureCluster(t: Pick<TestContext, 'after'>): Promise
     newest = { headers, rawHeaders, certificate: subject && String(subject.CN) };
     return isAdmitted(newest);
   };
-  const cluster = await startCluster(t, { directory: await sharedDirectory(), tls: TLS, authenticate });
+  const cluster = await startCluster(t, { directory: sharedDirectory(), tls: TLS, authenticate });
   return {
     ...cluster,
     asker: () => newest,

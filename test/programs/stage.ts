@@ -34,6 +34,9 @@ await runProgram(
         case 'wait':
           await sleep(60_000, undefined, { signal });
           break;
+        case 'linger':
+          await never();
+          break;
         case 'stall':
           // Deaf: signals are not even looked at.
           for (;;);

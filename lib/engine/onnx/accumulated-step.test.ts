@@ -37,13 +37,16 @@ const model = (...more: readonly Layer[]) => {
 };
 const batch = quarters(COUNT, 1);
 const largest = examplesPerRun(model().description);
+/** Two parts, a large and a small one. */
+const inTwo = quarters(Math.ceil(1.1 * largest), 1);
 
-/** The batch cut where a session cuts it. */
-const parts = Array.from({ length: Math.ceil(COUNT / largest) }, (_, index) => ({
-  count: Math.min(largest, batch.count - index * largest),
-  inputs: batch.inputs.map((each) => each.slice(index * largest * 144, (index + 1) * largest * 144)),
-  targets: batch.targets.map((each) => each.slice(index * largest, (index + 1) * largest)),
-}));
+/** A batch cut where a session cuts it. */
+const partsOf = ({ count, inputs, targets }: typeof batch) =>
+  Array.from({ length: Math.ceil(count / largest) }, (_, index) => ({
+    count: Math.min(largest, count - index * largest),
+    inputs: inputs.map((each) => each.slice(index * largest * 144, (index + 1) * largest * 144)),
+    targets: targets.map((each) => each.slice(index * largest, (index + 1) * largest)),
+  }));
 
 function add(to: Float64Array | undefined, at: number, value: number): void {
   if (to !== undefined) to[at] = (to[at] as number) + value;
@@ -51,6 +54,7 @@ function add(to: Float64Array | undefined, at: number, value: number): void {
 
 describe('a step on a batch that is run in parts', () => {
   it('is the mean of the steps on its parts', async () => {
+    const parts = partsOf(batch);
     assert.ok(parts.length > 2, `${largest} examples in a run`);
     const { description, weights } = model();
     const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
@@ -78,18 +82,16 @@ describe('a step on a batch that is run in parts', () => {
   it('draws the dropout masks of one batch', async () => {
     const { description, weights } = model({ kind: 'dropout', name: 'dropout', rate: 0.5 });
     const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
-    const whole = await session.step(batch);
+    const whole = await session.step(inTwo);
     await session.restart({ weights, seed: 5, learningRate: 0 });
     let loss = 0;
-    for (const part of parts) loss += ((await session.step(part)).loss * part.count) / COUNT;
+    for (const part of partsOf(inTwo)) loss += ((await session.step(part)).loss * part.count) / inTwo.count;
     await session.dispose();
     assert.ok(Math.abs(whole.loss - loss) < 1e-5, `${whole.loss}, ${loss}`);
   });
 
   it('updates as the optimizer does, and alternates with steps on small batches', async () => {
     const { description, weights } = model();
-    // Two parts do, a large and a small one.
-    const batch = quarters(Math.ceil(1.1 * largest), 1);
     const start = async (batches: readonly Batch[], given: Partial<TrainingSettings>) => {
       const session = await onnxEngine.createTrainingSession(
         { description, weights },
@@ -103,8 +105,8 @@ describe('a step on a batch that is run in parts', () => {
       await session.dispose();
       return taken;
     };
-    const [sgd] = await start([batch], {});
-    const [adam] = await start([batch], { optimizer: ADAM });
+    const [sgd] = await start([inTwo], {});
+    const [adam] = await start([inTwo], { optimizer: ADAM });
     for (const [index, { name, values }] of weights.entries()) {
       for (const [at, value] of values.entries()) {
         const slope = (value - (sgd?.[index]?.values[at] as number)) / LEARNING_RATE;
@@ -118,15 +120,15 @@ describe('a step on a batch that is run in parts', () => {
       ...array,
       values: array.values.map((_, at) => (at % 5) - 2),
     }));
-    const [corrected] = await start([batch], { correction });
+    const [corrected] = await start([inTwo], { correction });
     for (const [index, { name: what, values }] of correction.entries()) {
       const wanted = values.map((each, at) => (sgd?.[index]?.values[at] as number) - LEARNING_RATE * each);
       assertClose(corrected?.[index]?.values, wanted, { what, tolerance: 1e-6 });
     }
     // A pull that is stronger than any slope keeps the weights nearer to where they were.
     const small = quarters(20, 3);
-    const free = await start([small, batch], {});
-    const held = await start([small, batch], { proximal: 1.5 });
+    const free = await start([small, inTwo], {});
+    const held = await start([small, inTwo], { proximal: 1.5 });
     const distance = (to: typeof weights | undefined) =>
       Math.hypot(
         ...weights.flatMap(({ values }, index) =>
@@ -140,7 +142,7 @@ describe('a step on a batch that is run in parts', () => {
     const { description, weights } = model();
     const session = await onnxEngine.createTrainingSession({ description, weights }, SETTINGS);
     const before = await memoryMb();
-    const many = quarters(6 * largest, 2);
+    const many = quarters(4 * largest, 2);
     await session.step(many);
     const grown = (await memoryMb()) - before;
     await session.dispose();

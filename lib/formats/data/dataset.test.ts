@@ -212,7 +212,7 @@ test('a whole dataset stands in for a shard where a part is named', async () => 
   ]);
   const notes: string[] = [];
   const tell = (note: string) => notes.push(note);
-  const path = join(await sharedDirectory(), 'whole.npz');
+  const path = join(sharedDirectory(), 'whole.npz');
   await writeFile(path, bytes);
   assert.equal(partsOf(await readShard(path, { part: 'train', tell })).labels.length, 2);
   assert.deepEqual(partsOf(await readShard(path, { part: 'test', tell })).images, Uint8Array.of(1, 2, 3, 4));

@@ -1,16 +1,12 @@
 /** The lock of a volume: one holder, the dead give way, the living are named. */
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
-import type { Request } from '../../../test/programs/lock-taker.js';
+import { afterEach, beforeEach, test } from 'node:test';
+import { deadProcess, taker, testTakers } from '../../../test/lock-takers.js';
 import { takeLock } from './lock-file.js';
 import { currentHolder } from './lock-holder.js';
 
@@ -21,14 +17,6 @@ beforeEach(async () => {
   path = join(directory, '.lock');
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
-
-/** The number of a process that has just ended. */
-async function deadProcess(): Promise<number> {
-  const child = execa(process.execPath, ['--eval', '0']);
-  const { pid = 0 } = child;
-  await child;
-  return pid;
-}
 
 test('a second taker is refused and told who holds it; after the release the lock is free', async () => {
   const lock = await takeLock(path);
@@ -139,72 +127,13 @@ test('a holder knows that it lost its lock: a user deleted it, another one has i
   heir.release();
 });
 
-/** A process that takes the lock as it is told. */
-async function taker(t: TestContext, { killBefore = 0, links = 'links' } = {}) {
-  const program = fileURLToPath(new URL('../../../test/programs/lock-taker.js', import.meta.url));
-  const child = fork(program, [path, String(killBefore), links]);
-  const ended = once(child, 'exit');
-  t.after(() => child.kill('SIGKILL'));
-  const answer = async (): Promise<number | undefined> => {
-    const [value] = await Promise.race([once(child, 'message'), ended.then(() => [undefined])]);
-    return value as number | undefined;
-  };
-  await answer();
-  const ask = (request: Request) => {
-    child.send(request, () => undefined);
-    return answer();
-  };
-  /** Ends it; all answers must have come. */
-  const end = async () => {
-    if (child.connected) child.disconnect();
-    await ended;
-  };
-  return { ask, end, tell: (request: Request) => child.send(request) };
-}
-
-/** Asks `takers` for `each` attempts at once of the stale lock that lies there; returns how many got it, and frees it. */
-async function race(takers: readonly Awaited<ReturnType<typeof taker>>[], each: number): Promise<number> {
-  const held = await Promise.all(takers.map(({ ask }) => ask({ take: each })));
-  await Promise.all(takers.map(({ ask }) => ask('release')));
-  return held.reduce<number>((sum, count) => sum + (count ?? 0), 0);
-}
-
-for (const links of ['links', 'no-links']) {
-  test(`3 and 12 takers at once of a dead process's lock: always one holder (${links})`, async (t) => {
-    const stale = JSON.stringify({ pid: await deadProcess(), host: hostname(), since: 'yesterday' });
-    const takers = await Promise.all([1, 2, 3].map(() => taker(t, { links })));
-    for (let round = 0; round < 40; round++) {
-      await writeFile(path, stale);
-      assert.equal(await race(takers, round % 2 === 0 ? 1 : 4), 1, `round ${round}`);
-      assert.deepEqual(await readdir(directory), []);
-    }
-    await Promise.all(takers.map(({ end }) => end()));
-  });
-
-  test(`a taker that is killed at any operation is succeeded by one (${links})`, async (t) => {
-    const stale = JSON.stringify({ pid: await deadProcess(), host: hostname(), since: 'yesterday' });
-    const takers = await Promise.all([1, 2].map(() => taker(t, { links })));
-    let killed = 0;
-    for (let isKilled = true; isKilled; killed++) {
-      await writeFile(path, stale);
-      const victim = await taker(t, { killBefore: killed + 1, links });
-      const took = await victim.ask({ take: 1 });
-      isKilled = took === undefined || (await victim.ask('release')) === undefined;
-      await victim.end();
-      // Nobody is left to remove what the last one left after its release, but the next holder.
-      assert.equal(await race(takers, 2), 1, `killed before operation ${killed + 1}`);
-      assert.deepEqual(await readdir(directory), []);
-    }
-    assert.ok(killed > 8, `${killed} operations`);
-    await Promise.all(takers.map(({ end }) => end()));
-  });
-}
+testTakers('links');
 
 test('takers that come, go and are killed at their work are never two inside', async (t) => {
-  const takers = await Promise.all([1, 2, 3].map(() => taker(t)));
+  const takers = await Promise.all([1, 2, 3].map(() => taker(t, path)));
   const times = takers.map(({ ask }) => ask('contend'));
   for (const killBefore of [20, 31, 45, 54]) {
-    const victim = await taker(t, { killBefore });
+    const victim = await taker(t, path, { killBefore });
     assert.equal(await victim.ask('contend'), undefined);
     await victim.end();
   }
