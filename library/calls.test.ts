@@ -108,22 +108,6 @@ describe('run', () => {
     await assert.rejects(run(again), ThresholdError);
   });
 
-  it('is repeated with several seeds, each of which is an ordinary run', async () => {
-    const again = {
-      ...{ ...settings, dataset: { name: data }, threads: 1 },
-      federation: { clients: 2, rounds: 1, simulate: true },
-    } as const;
-    const volume = join(directory, 'seeds');
-    const { runs, figures } = await runSeeds({ ...again, volume, seeds: 2 });
-    assert.deepEqual(
-      runs.map(({ seed, volume: own }) => [seed, own]),
-      [3, 4].map((seed) => [seed, join(volume, 'seeds', `${seed}`)]),
-    );
-    assert.equal((await run({ ...again, volume: runs[0]?.volume })).sha256, runs[0]?.sha256);
-    assert.equal(figures.accuracy?.runs, 2);
-    await assert.rejects(runSeeds({ ...again, volume, seeds: 2, minMetric: 'loss=0' }), ThresholdError);
-  });
-
   it('ends by its signal, with its reason, and leaves no process behind', async () => {
     const stop = new AbortController();
     const why = new Error('enough');

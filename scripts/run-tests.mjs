@@ -44,6 +44,8 @@ const isLong = (path) =>
   /^test\/|\.(browser|slow)\.test/.test(path) ||
   /(\/(program-host|programs|served-app|tfjs-oracle)\.js|'execa)'/.test(textOf(path));
 
+const isBrowser = (path) => path.includes('.browser.test');
+
 /** What a test does to the process that it runs in, or measures of it. */
 const OWNS_PROCESS = /\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./;
 /** Hooks for all tests of a file. */
@@ -96,7 +98,12 @@ const programOf = (paths, at) => {
 // The long ones first, so that none is left over at the end while other cores idle.
 const processes = [
   ...alone.filter(isLong).map((path) => [path]),
-  ...inGroups(together.filter(isLong), 60_000),
+  // Those of a page share a browser.
+  ...inGroups(together.filter(isBrowser), 25_000),
+  ...inGroups(
+    together.filter((path) => isLong(path) && !isBrowser(path)),
+    60_000,
+  ),
   ...alone.filter((path) => !isLong(path)).map((path) => [path]),
   ...inGroups(
     together.filter((path) => !isLong(path)),

@@ -1,6 +1,6 @@
 /** Finds and starts the Chromium of this machine for tests of the page. */
 import { accessSync, constants } from 'node:fs';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
 
 const PLACES = [
   // Without the parts that draw a window it takes a third less processor time.
@@ -44,8 +44,44 @@ export function skipWithoutChromium(): string | false {
   return reason;
 }
 
-/** Starts the browser with a profile of its own. */
-export function startChromium(): Promise<Browser> {
+/** Tabs with a profile of their own. */
+export type Tabs = Pick<Browser, 'newContext' | 'newPage' | 'close'>;
+
+/** How long the browser stays without a tab: the next test file of the process may ask for one. */
+const IDLE_MS = 3_000;
+
+let browser: Promise<Browser> | undefined;
+let users = 0;
+let closing: NodeJS.Timeout | undefined;
+
+/** Starts the browser, or opens another profile in the one that runs for this process. */
+export async function startChromium(): Promise<Tabs> {
+  clearTimeout(closing);
+  users += 1;
+  browser ??= launch();
+  const running = await browser;
+  const contexts: BrowserContext[] = [];
+  const newContext = async (options?: BrowserContextOptions) => {
+    const context = await running.newContext(options);
+    contexts.push(context);
+    return context;
+  };
+  return {
+    newContext,
+    newPage: async (options) => (await newContext(options)).newPage(),
+    async close() {
+      await Promise.all(contexts.map((context) => context.close()));
+      users -= 1;
+      if (users > 0) return;
+      closing = setTimeout(() => {
+        browser = undefined;
+        void running.close();
+      }, IDLE_MS);
+    },
+  };
+}
+
+function launch(): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('There is no Chromium.');
   return chromium.launch({ executablePath, args: FLAGS });

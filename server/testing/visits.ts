@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { startChromium } from './chromium.js';
+import { startChromium, type Tabs } from './chromium.js';
 import { reportViolations } from './in-page.js';
 
 /** After this time nothing moves any more. */
@@ -47,7 +47,7 @@ interface BrowserSuite {
 
 /** Starts them before the suite that calls this, and ends them after it. */
 export function browserSuite(): BrowserSuite {
-  let browser: Browser;
+  let browser: Tabs;
   let directory: string;
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'fedbatch-'));
@@ -100,7 +100,7 @@ export function browserSuite(): BrowserSuite {
   };
 }
 
-async function openTab(browser: Browser, device: BrowserContextOptions): Promise<Page> {
+async function openTab(browser: Tabs, device: BrowserContextOptions): Promise<Page> {
   const context = await browser.newContext(device);
   // Playwright's own 30 s are little where a browser and a server share a busy machine.
   context.setDefaultTimeout(120_000);

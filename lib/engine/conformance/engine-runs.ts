@@ -64,16 +64,39 @@ export async function predict(
   return output;
 }
 
-/** Loss and gradient of one batch, by a plain step; moving statistics come out as their change. */
-export async function gradient(engine: Engine, model: Model, batch: Batch) {
+/** Loss and gradients of batches at weights of a model; compiled once. */
+interface Gradients {
+  /** By a plain step; moving statistics come out as their change. */
+  at(
+    weights: Weights,
+    batch: Batch,
+  ): Promise<{ readonly loss: number; readonly gradients: readonly Float32Array[] }>;
+  dispose(): Promise<void>;
+}
+
+/** Opens the gradients of a model. */
+export async function openGradients(engine: Engine, model: Model): Promise<Gradients> {
   const session = await engine.createTrainingSession(model, { optimizer: PLAIN_STEP, seed: 0, threads: 1 });
-  const { loss } = await session.step(batch);
-  const after = await session.weights();
-  await session.dispose();
-  const gradients = model.weights.map(({ values }, index) =>
-    values.map((value, at) => value - (after[index]?.values[at] as number)),
-  );
-  return { loss, gradients };
+  return {
+    async at(weights, batch) {
+      await session.restart({ weights, seed: 0 });
+      const { loss } = await session.step(batch);
+      const after = await session.weights();
+      const gradients = weights.map(({ values }, index) =>
+        values.map((value, at) => value - (after[index]?.values[at] as number)),
+      );
+      return { loss, gradients };
+    },
+    dispose: () => session.dispose(),
+  };
+}
+
+/** Loss and gradient of one batch. */
+export async function gradient(engine: Engine, model: Model, batch: Batch) {
+  const opened = await openGradients(engine, model);
+  const found = await opened.at(model.weights, batch);
+  await opened.dispose();
+  return found;
 }
 
 /** The sha256 of all values. */

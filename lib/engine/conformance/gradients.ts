@@ -5,7 +5,7 @@ import { oracle } from '../../../test/tfjs-oracle.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { modelParameters } from '../../model/parameters.js';
 import type { Engine } from '../engine.js';
-import { assertClose, gradient } from './engine-runs.js';
+import { assertClose, gradient, openGradients } from './engine-runs.js';
 import type { EngineSuite } from './engine-under-test.js';
 import { GRADIENT_CASES, LAYER_CASES, noise, SLOPE_CASES, unevenWeights } from './problems.js';
 
@@ -50,7 +50,8 @@ export function describeGradients(suite: EngineSuite): void {
 async function slopeAlongGradient(engine: Engine, description: ModelDescription): Promise<number> {
   const [weights, batch] = [unevenWeights(description), noise(description, 5)];
   const parameters = modelParameters(description);
-  const { gradients } = await gradient(engine, { description, weights }, batch);
+  const opened = await openGradients(engine, { description, weights });
+  const { gradients } = await opened.at(weights, batch);
   const trained = gradients.map((values, index) =>
     parameters[index]?.trainable ? values : values.map(() => 0),
   );
@@ -63,7 +64,9 @@ async function slopeAlongGradient(engine: Engine, description: ModelDescription)
         (value, at) => value + (sign * step * (trained[index]?.[at] as number)) / length,
       ),
     }));
-    return (await gradient(engine, { description, weights: moved }, batch)).loss;
+    return (await opened.at(moved, batch)).loss;
   };
-  return ((await along(1)) - (await along(-1))) / (2 * step) / length;
+  const slope = ((await along(1)) - (await along(-1))) / (2 * step) / length;
+  await opened.dispose();
+  return slope;
 }
