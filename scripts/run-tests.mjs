@@ -50,12 +50,27 @@ const isBrowser = (path) => path.includes('.browser.test');
 const OWNS_PROCESS = /\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./;
 /** Hooks for all tests of a file. */
 const HOOKS = /^(before|after|beforeEach|afterEach)\(/m;
-/** Files that wait while they are loaded. */
-const WAITS = /^(?!.*\basync\b)[^\s/*].*\bawait\b/m;
+/** Whether a source waits while it is loaded, or something that it imports does, as every program: by its path without extension. */
+const waiting = new Map();
+const waits = (name) => {
+  if (!waiting.has(name)) {
+    waiting.set(name, false);
+    const text = readFileSync(join(root, `${name}.ts`), 'utf8');
+    const imports = text.matchAll(/^(?:import|export) (?!type\b)[^;']*?from '(\.[^']*)\.js';$/gm);
+    waiting.set(
+      name,
+      /^(?!.*\basync\b)[^\s/*].*\bawait\b/m.test(text) ||
+        [...imports].some(([, target]) => waits(join(name, '..', target))),
+    );
+  }
+  return waiting.get(name);
+};
 const isAlone = (path) => {
   const text = textOf(path);
   return (
-    /\.(browser|slow)\.test/.test(path) || OWNS_PROCESS.test(text) || (HOOKS.test(text) && WAITS.test(text))
+    path.includes('.slow.test') ||
+    OWNS_PROCESS.test(text) ||
+    (HOOKS.test(text) && waits(path.replace(/\.js$/, '')))
   );
 };
 
@@ -89,7 +104,7 @@ const programOf = (paths, at) => {
   const file = join(directory, `group-${at}.mjs`);
   const lines = paths.map((path) => {
     const compiled = join(root, 'dist', path);
-    if (WAITS.test(textOf(path))) return `await import(${JSON.stringify(pathToFileURL(compiled))});`;
+    if (waits(path.replace(/\.js$/, ''))) return `await import(${JSON.stringify(pathToFileURL(compiled))});`;
     return `describe(${JSON.stringify(path)}, () => void require(${JSON.stringify(compiled)}));`;
   });
   writeFileSync(file, [...GROUP, ...lines].join('\n'));
