@@ -57,7 +57,8 @@ describe('fedbatch serve while its model changes, and fedbatch predict', () => {
     const becomes = async (isSo: (model: ModelFacts) => boolean) => {
       for (let found = await facts(); ; found = await facts()) {
         if (isSo(found)) return found;
-        await delay(20);
+        // What loads a model gives way to whoever asks.
+        await delay(200);
       }
     };
     const predict = (...more: readonly string[]) =>

@@ -116,6 +116,6 @@ export async function waitFor(holds: () => boolean, timeoutMs = 180_000): Promis
   const until = Date.now() + timeoutMs;
   while (!holds()) {
     assert.ok(Date.now() < until, 'waited in vain');
-    await sleep(25);
+    await sleep(50);
   }
 }

@@ -5,23 +5,14 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { SaveReply, TrainReply } from '../lib/formats/simulation-messages.js';
 import { writeTinyDataset } from './datasets.js';
 import { requireValid } from './json-schemas.js';
+import { longSimulation, requireStoppedSimulation } from './long-simulation.js';
 import { runningWith } from './processes.js';
 import { programPath } from './programs.js';
-import {
-  commandOf,
-  endRun,
-  eventsOf,
-  finishRun,
-  type ResultLine,
-  roundOf,
-  startRun,
-  waitFor,
-} from './runs.js';
+import { endRun, eventsOf, finishRun, type ResultLine, roundOf, waitFor } from './runs.js';
 
 let directory = '';
 let data = '';
@@ -158,47 +149,11 @@ test('requests and replies of the simulator are as docs/schemas says', async () 
   );
 });
 
-/** A simulation that takes minutes, on one volume again and again, and its simulator once it trains. */
-async function longRun(format: 'human' | 'json' = 'human') {
-  const volume = at('long');
-  const long = ['--model', 'mlp', '--epochs', '20000', '--simulate', '--jobs', '2', '--log-format', format];
-  const run = startRun(volume, [...settings, ...long]);
-  let stderr = '';
-  run.stderr.on('data', (text: Buffer) => {
-    stderr += text;
-  });
-  let pid = 0;
-  await waitFor(() => {
-    [pid = 0] = runningWith('simulator/cli.js').filter((each) => commandOf(each).includes(volume));
-    return pid !== 0 && existsSync(join(volume, 'rounds', '0001', 'round.json'));
-  });
-  // Said once the workers are ready for their first client; a log of JSON tells how far the clients are as well.
-  const isTraining = { human: /^train +2 workers on onnx/m, json: /"event":"progress"[^\n]*"client":\d/ };
-  await waitFor(() => isTraining[format].test(stderr));
-  await sleep(300);
-  return { volume, run, simulator: pid };
-}
-
-for (const [signal, format] of [
-  ['SIGINT', 'human'],
-  ['SIGTERM', 'json'],
-] as const) {
-  test(`${signal} stops the workers between two steps, and says how to go on, in a log for ${format} readers`, async () => {
-    const { volume, run } = await longRun(format);
-    process.kill(-(run.pid as number), signal);
-    const { exitCode, stderr } = await run;
-    assert.equal(exitCode, 130, stderr);
-    const told = format === 'human' ? stderr : `error: ${JSON.parse(stderr.split('\n').at(-1) ?? '').msg}`;
-    assert.match(
-      told,
-      /error: Interrupted\. What is finished stays in .*; the same command resumes from there\.$/,
-    );
-    await waitFor(() => runningWith(volume).length === 0);
-  });
-}
+test('SIGINT stops the workers between two steps, and says how to go on', () =>
+  requireStoppedSimulation(at('long'), settings, { signal: 'SIGINT', format: 'human' }));
 
 test('a simulator that dies ends the run with one clear error', async () => {
-  const { run, simulator } = await longRun();
+  const { run, simulator } = await longSimulation(at('long'), settings);
   process.kill(simulator, 'SIGKILL');
   const { exitCode, stderr } = await run;
   assert.equal(exitCode, 5, stderr);
@@ -206,7 +161,8 @@ test('a simulator that dies ends the run with one clear error', async () => {
 });
 
 test('a simulator does not outlive a pipeline that is killed alone', async () => {
-  const { volume, run } = await longRun();
+  const volume = at('long');
+  const { run } = await longSimulation(volume, settings);
   run.kill('SIGKILL');
   await run;
   await waitFor(() => runningWith(volume).length === 0);

@@ -1,7 +1,8 @@
-/** The signals that test/run.test.ts leaves out; each run resumes where the one before it was stopped. */
+/** The signals that test/run.test.ts and test/simulation.test.ts leave out. */
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeTinyDataset } from './datasets.js';
+import { requireStoppedSimulation } from './long-simulation.js';
 import { requireStopped } from './stopped-run.js';
 import { sharedDirectory } from './temporary-directory.js';
 
@@ -14,3 +15,8 @@ for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
     await requireStopped(join(directory, 'stopped'), [...data, ...settings], signal);
   });
 }
+
+test('SIGTERM to a simulation stops its workers, and says so in a log of JSON', async () => {
+  const data = ['--data', await writeTinyDataset(directory, 108), '--clients', '3', '--threads', '1'];
+  await requireStoppedSimulation(join(directory, 'simulated'), data, { signal: 'SIGTERM', format: 'json' });
+});
