@@ -79,8 +79,8 @@ async function isSameFile(a: string, b: string): Promise<boolean> {
   return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
 }
 
-/** How long the report of an interrupted run may take: less than the pipeline's own grace lets it. */
-const INTERRUPTED_MS = 1_500;
+/** How long the report of an interrupted run may take: with what its stages have to end, less than its own grace. */
+const INTERRUPTED_MS = 4_000;
 
 /** Writes `report.html`. It tells of the records alone and can be made again, so that its failure fails no run. */
 export async function reportStage({
