@@ -104,7 +104,7 @@ describe('on a real node', { skip: notOurs }, () => {
     // More than a node of two processors trains side by side.
     const clients = ['--clients', '4'];
     const { run, after } = await told(place, clients);
-    await until(async () => (await working(place, TRAINERS)).length > 0, 180);
+    await until(async () => (await working(place, TRAINERS)).length > 0, 600);
     const back = await takeAway(t, 'trainer');
     const { exitCode, stderr } = await run;
     assert.equal(exitCode, 5, stderr);
@@ -139,7 +139,7 @@ describe('on a real node', { skip: notOurs }, () => {
     const place = await makePlace(t, 'no-aggregator');
     await claim(place);
     const { run } = await told(place);
-    await until(async () => (await working(place, TRAINERS)).length > 0, 180);
+    await until(async () => (await working(place, TRAINERS)).length > 0, 600);
     const back = await takeAway(t, 'aggregator');
     const { exitCode, stderr } = await run;
     assert.equal(exitCode, 5, stderr);

@@ -61,7 +61,7 @@ describe('the job on a real cluster', { skip: noCluster }, () => {
     const { stdout } = await kubectl(place, ['logs', 'job/fedbatch-aggregator']);
     const same = ['--clients', '3', '--epochs', '2', '--batch', '100'];
     assert.equal(sha256Of(lastLine(stdout)), await jobHere(same));
-    await kubectl(place, ['rollout', 'status', 'deployment/fedbatch-server', '--timeout=2m']);
+    await kubectl(place, ['rollout', 'status', 'deployment/fedbatch-server', '--timeout=5m']);
     const page = `/api/v1/namespaces/${place.namespace}/services/fedbatch-server:80/proxy/`;
     assert.match((await kubectl(place, ['get', '--raw', page])).stdout, /<title>/);
   });
@@ -69,7 +69,7 @@ describe('the job on a real cluster', { skip: noCluster }, () => {
   it('done by `k8s run`, whose pods are deleted, whose command is killed and whose API server is killed', async (t) => {
     const place = await makePlace(t, 'run');
     const first = startRun(place);
-    await until(async () => (await working(place, TRAINERS)).length > 0, 180);
+    await until(async () => (await working(place, TRAINERS)).length > 0, 600);
     const [victim] = await working(place, TRAINERS);
     await kubectl(place, ['delete', 'pod', victim?.metadata.name ?? '', '--grace-period=0', '--force']);
     first.kill('SIGKILL');
@@ -77,7 +77,7 @@ describe('the job on a real cluster', { skip: noCluster }, () => {
 
     const second = startRun(place);
     const later = `${TRAINERS},fedbatch.io/round=2`;
-    await until(async () => second.exitCode !== null || (await working(place, later)).length > 0, 180);
+    await until(async () => second.exitCode !== null || (await working(place, later)).length > 0, 600);
     assert.equal(second.exitCode, null, 'the second round is trained while it is disturbed');
     if (!notOurs) {
       await execa(join(ownCluster().scripts, 'control-plane.sh'), ['restart-api', 'KILL', '2'], {
@@ -105,11 +105,11 @@ describe('the job on a real cluster', { skip: noCluster }, () => {
       .replace('- --epochs=2 ', `- --epochs=${EPOCHS} `)
       .replace(/^( +)- run$/m, '$&\n$1- --model=mlp');
     await apply(place, template('3-pvc.yaml'), template('0-rbac.yaml'), pipeline);
-    await until(async () => (await working(place, TRAINERS)).length > 0, 180);
+    await until(async () => (await working(place, TRAINERS)).length > 0, 600);
     const pipelines = 'batch.kubernetes.io/job-name=fedbatch-pipeline';
     const [victim] = await working(place, pipelines);
     await kubectl(place, ['delete', 'pod', victim?.metadata.name ?? '', '--grace-period=0', '--force']);
-    await kubectl(place, ['wait', '--for=condition=complete', '--timeout=5m', 'job/fedbatch-pipeline']);
+    await kubectl(place, ['wait', '--for=condition=complete', '--timeout=10m', 'job/fedbatch-pipeline']);
     const ended = (await objectsAt<Pod>(place, 'pods', pipelines)).find(
       ({ status }) => status.phase === 'Succeeded',
     );
