@@ -30,31 +30,40 @@ interface PodLogs {
 
 /** So many logs are followed side by side: the API server holds a connection for each. */
 export const MAX_FOLLOWED = 50;
-/** After a log was cut off, and at the longest: a node that cannot be asked answers 500 for each of its pods. */
-const AGAIN_MS = 1_000;
-const LONGEST_AGAIN_MS = 60_000;
+/** After a log was cut off, and at the longest. */
+const AGAIN = { firstMs: 1_000, longestMs: 60_000 };
 
 /** A follower of logs, until `signal`. */
 export function followPods(options: LogOptions): PodLogs {
   const { api, signal } = options;
   const seen = new Set<string>();
+  /** A node that cannot be asked answers 500 for each of its pods: each of them makes the others wait longer. */
+  const nodes = new Map<string, ReturnType<typeof createBackoff>>();
+  const backoffOf = ({ spec }: V1Pod) => {
+    const node = spec?.nodeName ?? '';
+    const backoff = nodes.get(node) ?? createBackoff(AGAIN);
+    nodes.set(node, backoff);
+    return backoff;
+  };
   let open = 0;
   const follow = async (pod: V1Pod, container: string) => {
     open++;
     let told = 0;
-    const again = createBackoff({ firstMs: AGAIN_MS, longestMs: LONGEST_AGAIN_MS });
+    // Its own, too: a log that is lost while the node's other pods have theirs.
+    const waits = [createBackoff(AGAIN), backoffOf(pod)];
     // A log that was cut off is read again from its beginning: the lines that were told are passed over.
     for (let isOver = false; !isOver && !signal.aborted; ) {
       let line = 0;
       const onLine = (text: string) => {
         if (line++ < told) return;
         told++;
-        again.reset();
+        for (const each of waits) each.reset();
         tellLine(text, { pod, container }, options);
       };
       const waitMs = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
         () => undefined,
-        (error: unknown) => (isPassing(error) ? again.after(error) : undefined),
+        (error: unknown) =>
+          isPassing(error) ? Math.max(...waits.map((each) => each.after(error))) : undefined,
       );
       isOver = waitMs === undefined;
       if (waitMs !== undefined) await pause(waitMs, signal).catch(() => undefined);
