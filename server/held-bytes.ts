@@ -212,7 +212,8 @@ export class BodyParts {
     if (this.#length === 0) this.#target = Buffer.from(part.buffer, part.byteOffset, part.length);
     else {
       if (end > this.#target.length) {
-        const wanted = this.#expected < end ? 2 * end : Math.min(2 * end, this.#expected);
+        // Of what is promised and does not come, the system gives no memory.
+        const wanted = this.#expected < end ? 2 * end : this.#expected;
         const grown = Buffer.allocUnsafeSlow(Math.max(SMALL_BODY_BYTES, wanted));
         this.#target.copy(grown, 0, 0, this.#length);
         this.#target = grown;

@@ -67,6 +67,8 @@ const HEAP_MEGABYTES = 1_024;
 /** A thread that nobody has asked for so long ends, and what it took of the memory for large bodies with it. */
 const IDLE_MS = 5_000;
 
+const nothing = (): void => undefined;
+
 /** Makes codecs; their thread starts with a large body, and keeps no process alive. */
 export function createCodecs({ idleMs = IDLE_MS } = {}): Codecs {
   let worker: Worker | undefined;
@@ -94,7 +96,8 @@ export function createCodecs({ idleMs = IDLE_MS } = {}): Codecs {
     clearTimeout(idle);
     waiting++;
     const answer = last.then(() => ask(request));
-    last = answer.catch(() => undefined);
+    // No answer is held until the next.
+    last = answer.then(nothing, nothing);
     try {
       return await answer;
     } finally {

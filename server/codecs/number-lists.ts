@@ -53,7 +53,7 @@ export function beginsNumbers(bytes: Uint8Array, from: number): boolean {
   let at = from;
   while (bytes[at] === OPEN) at = skipSpace(bytes, at + 1);
   const byte = bytes[at];
-  return byte === CLOSE || byte === MINUS || isDigit(byte);
+  return byte === CLOSE || byte === MINUS || isDigit(byte as number);
 }
 
 /** Of most requests, and then of their own size: numbers are collected here before it is known how many they are. */
@@ -75,7 +75,10 @@ export function readNumberLists(
   /** What each open list has had so far: of the outermost, how many examples. */
   const counts: number[] = [];
   let values = collected;
-  let [at, depth, innermost, length] = [from, 0, 0, 0];
+  let at = from;
+  let depth = 0;
+  let innermost = 0;
+  let length = 0;
   const inExample = (what: string) => `${what} in example ${counts[0]}`;
   for (;;) {
     let byte = bytes[at] as number;
@@ -94,7 +97,8 @@ export function readNumberLists(
           throw bad(depth < innermost ? 'lists of one depth' : 'numbers', inExample(other));
       }
       if (!isDigit(byte)) return undefined;
-      let [number, scale] = [0, 0];
+      let number = 0;
+      let scale = 0;
       if (byte === ZERO) byte = bytes[++at] as number;
       else for (; isDigit(byte); byte = bytes[++at] as number) number = number * 10 + (byte - ZERO);
       if (byte === POINT) {
@@ -144,7 +148,8 @@ export function readNumberLists(
   }
 }
 
-const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= ZERO && byte <= NINE;
+/** Behind the end of the bytes there is none. */
+const isDigit = (byte: number): boolean => byte >= ZERO && byte <= NINE;
 
 /** A number of more digits than the fast way takes. */
 function numberAt(bytes: Uint8Array, start: number, end: number): number {
