@@ -24,14 +24,15 @@ const OUTPUT = /^(\d+(-test)?\.npz|(test|train|partition)\.npz|manifest\.json)$/
 
 /** What a finished split must have been made of and by to be taken for the one that is asked for. */
 interface SplitKey extends SplitWanted {
-  readonly datasetSha256: string;
+  readonly datasetSha256: () => Promise<string>;
   readonly testFraction: number;
 }
 
 /** The manifest of a finished, intact split in `savedir` made with the same settings; else undefined. @throws {DataError} as `ifWhole` does */
 export async function findFinished(savedir: string, key: SplitKey): Promise<Manifest | undefined> {
   const manifest = await manifestIn(savedir);
-  if (manifest === undefined || !sameSplit(manifest, key)) return undefined;
+  if (manifest === undefined || !sameSplit(manifest, { ...key, datasetSha256: await key.datasetSha256() }))
+    return undefined;
   const shards = (await listNames(savedir)).filter((name) => SHARD.test(name));
   if (shards.length !== manifest.shards.length) return undefined;
   for (const part of filesOf(manifest)) {
@@ -41,7 +42,10 @@ export async function findFinished(savedir: string, key: SplitKey): Promise<Mani
   return manifest;
 }
 
-function sameSplit(manifest: Manifest, key: SplitKey): boolean {
+function sameSplit(
+  manifest: Manifest,
+  key: Omit<SplitKey, 'datasetSha256'> & { readonly datasetSha256: string },
+): boolean {
   const { sha256, testFraction } = manifest.dataset;
   return (
     sha256 === key.datasetSha256 &&

@@ -78,6 +78,8 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
   }
 
   await refuseOwnOutput(data, savedir);
+  // Large data are hashed while they are read.
+  source.sha256().catch(() => undefined);
   const scratch = new ScratchFile(savedir);
   try {
     const loaded = await source.load({
@@ -96,11 +98,11 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
       return { manifest: split.finished, skipped: true };
     }
     if (removed > 0) reporter.info(`Removed ${removed} shards of an earlier split from ${savedir}.`);
-    const describe = (files: WrittenParts): Manifest => ({
+    const describe = (files: WrittenParts, sha256: string): Manifest => ({
       schemaVersion: 1,
       dataset: {
         file: basename(data),
-        sha256: source.sha256,
+        sha256,
         testFraction: dataset.test === undefined ? testFraction : null,
       },
       ...(options.task === undefined ? {} : { task: options.task.sha256 }),
@@ -119,7 +121,7 @@ export async function splitDataset(options: SplitOptions): Promise<SplitResult> 
     });
     try {
       const manifest = await writeWhile(requireOwn, async () => {
-        const whole = describe(await writeParts(plan, rows.ofFiles, options));
+        const whole = describe(await writeParts(plan, rows.ofFiles, options), await source.sha256());
         await writeManifest(join(savedir, MANIFEST_NAME), whole);
         return whole;
       });
@@ -210,7 +212,11 @@ async function openSplit(options: SplitOptions, tell: Tell) {
   const scale = options.scale && formatScale(options.scale);
   const targets = wantedTargets({ task, loss });
   const { sha256: hash, load } = await openSource(data, partition, { tell, targets });
-  const sha256 = await hash();
+  let hashed: Promise<string> | undefined;
+  const sha256 = () => {
+    hashed ??= hash();
+    return hashed;
+  };
   const key = { ...options, virtual, scale, targets, datasetSha256: sha256, task: task?.sha256 };
   const source = {
     sha256,

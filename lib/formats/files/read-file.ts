@@ -141,13 +141,21 @@ export function sha256(bytes: Uint8Array | string): string {
 /** So much of a file is hashed at once: each piece costs a turn of the loop. */
 const HASHED_BYTES = 2 ** 20;
 
+/** A thread is started for larger files: from here on, hashing takes longer than that. */
+const LARGE_BYTES = 2 ** 25;
+
 /**
- * sha256 of a file of any size, as 64 lower-case hexadecimal digits.
+ * sha256 of a file of any size, as 64 lower-case hexadecimal digits; of a large one in a thread of its own, so that the
+ * program can do something else meanwhile.
  *
  * @throws {DataError} when it is missing, a directory, or unreadable; `what` says what was expected
  */
 export async function sha256OfFile(path: string, what: string): Promise<string> {
   try {
+    if ((await stat(path)).size >= LARGE_BYTES) {
+      const found = await (await import('./hash-thread.js')).sha256InThread(path);
+      if (found !== undefined) return found;
+    }
     return await againIfStale(async () => {
       const hash = createHash('sha256');
       await pipeline(createReadStream(path, { highWaterMark: HASHED_BYTES }), hash);
