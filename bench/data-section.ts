@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
-import { interleave, sampleProcess } from './measure.js';
+import { endedProcessesSeconds, interleave, sampleProcess } from './measure.js';
 import { prepareTables } from './peers.js';
 import { formatRatio, medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
@@ -14,6 +14,8 @@ const CLIENTS = '20';
 /** What one process took. */
 export interface DataFigures {
   readonly seconds: number;
+  /** Of all cores: what other work on the machine hardly changes. */
+  readonly cpuSeconds: number;
   readonly peakBytes: number;
 }
 
@@ -26,12 +28,14 @@ export async function benchData({ rounds, journal, megabytes }: BenchOptions): P
       const file = join(directory, `data.${format}`);
       await sampleProcess(command, [SCRIPT, 'make', format, file, `${megabytes}`]);
       const ours = async (...args: readonly string[]): Promise<DataFigures> => {
+        const before = endedProcessesSeconds();
         const { seconds, peakBytes } = await fedbatch(...args);
-        return { seconds, peakBytes };
+        return { seconds, cpuSeconds: endedProcessesSeconds() - before, peakBytes };
       };
       const reading = (program: string) => async (): Promise<DataFigures> => {
         const { peakBytes, stdout } = await sampleProcess(command, [SCRIPT, 'read', program, format, file]);
-        return { seconds: Number(stdout), peakBytes };
+        const [seconds = 0, cpuSeconds = 0] = stdout.trim().split(' ').map(Number);
+        return { seconds, cpuSeconds, peakBytes };
       };
       const out = join(directory, 'shards');
       const split = ['split', '--data', file, '--clients', CLIENTS, '--out', out];
@@ -53,8 +57,10 @@ export async function benchData({ rounds, journal, megabytes }: BenchOptions): P
     }
     const notes = [
       `Read by ${versions}, from a warm file cache; the seconds of reading leave out the start of Python.`,
+      'Processor time leaves out the process in which fedbatch decodes Parquet.',
     ];
-    return { header: ['file', 'what', 'time', 'MB/s', 'of the fastest reader', 'peak memory'], rows, notes };
+    const header = ['file', 'what', 'time', 'MB/s', 'of the fastest reader', 'processor time', 'peak memory'];
+    return { header, rows, notes };
   });
 }
 
@@ -69,6 +75,7 @@ export function dataRows(
   return Object.entries(samples).map(([what, each]) => [
     ...[`${format}, ${formatBytes(fileBytes)}`, what, `${seconds(what).toFixed(1)} s`],
     ...[(fileBytes / 1e6 / seconds(what)).toFixed(0), formatRatio(fastest / seconds(what))],
+    `${medianOf(each, ({ cpuSeconds }) => cpuSeconds).toFixed(1)} s`,
     formatBytes(medianOf(each, ({ peakBytes }) => peakBytes)),
   ]);
 }

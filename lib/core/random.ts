@@ -50,8 +50,7 @@ export function shuffle<A extends { [index: number]: number; readonly length: nu
 
 /** The numbers 0 … count-1 in a random order. */
 export function permutation(count: number, random: RandomStream): Uint32Array {
-  return shuffle(
-    Uint32Array.from({ length: count }, (_, index) => index),
-    random,
-  );
+  const numbers = new Uint32Array(count);
+  for (let at = 0; at < count; at++) numbers[at] = at;
+  return shuffle(numbers, random);
 }

@@ -175,7 +175,7 @@ export function takeTargets(
 }
 
 /** Rows that are longer are copied by the runtime: for short ones the call costs more than the copy. */
-export const SHORT_ROW = 64;
+const SHORT_ROW = 64;
 
 /** The rows of `array` at `indices`, in that order. */
 export function takeRows<A extends ExampleArray>(array: A, indices: ArrayLike<number>): A {
