@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { sizeOf } from '../core/weights.js';
 import type { WeightedSums } from '../federation/weighted-mean.js';
+import { memorySource } from './files/byte-source.js';
 import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
@@ -90,7 +91,7 @@ export function encodeGroup({ sums, ...facts }: GroupFile): Promise<Uint8Array> 
 /** Reads a group's file. @throws {DataError} when it is missing, damaged, or something else */
 export async function readGroup(path: string): Promise<GroupFile> {
   const bytes = await readFileBytes(path, GROUP_FILE);
-  checkSignature(bytes, path);
+  checkSignature(memorySource(bytes), path);
   return readHdf5(bytes, path, (hdf5) => {
     if (hdf5.kind('/group') !== 'dataset' || hdf5.kind('/sums') !== 'group') {
       throw new DataError({ file: path, expected: GROUP_FILE, found: 'another HDF5 file' });

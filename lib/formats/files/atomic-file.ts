@@ -112,7 +112,7 @@ async function writeThen(
   const temporary = temporaryName(path);
   try {
     await makeDirectory(directory);
-    const file = await open(temporary, 'wx', mode);
+    const file = await open(temporary, 'wx+', mode);
     try {
       await write(file);
       await file.sync();

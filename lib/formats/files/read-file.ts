@@ -37,18 +37,23 @@ export async function readFileBytes(
   { maxBytes }: ReadLimits = {},
 ): Promise<Uint8Array> {
   try {
-    const facts = maxBytes === undefined ? undefined : await stat(path);
-    if (facts && !facts.isFile() && !facts.isDirectory())
-      throw new DataError({ file: path, expected: what, found: 'something that is no file' });
-    if (facts && maxBytes !== undefined && facts.size > maxBytes) {
-      const expected = `${what} of at most ${maxBytes} bytes`;
-      throw new DataError({ file: path, expected, found: `${facts.size}` });
-    }
+    await checkLimits(path, what, { maxBytes });
     return await againIfStale(() => readWhole(path));
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw unreadable(path, what, error);
   }
+}
+
+/** @throws {DataError} for what is above the limits; what the system says of a file that is not there */
+export async function checkLimits(path: string, what: string, { maxBytes }: ReadLimits): Promise<void> {
+  if (maxBytes === undefined) return;
+  const facts = await stat(path);
+  if (!facts.isFile() && !facts.isDirectory())
+    throw new DataError({ file: path, expected: what, found: 'something that is no file' });
+  if (facts.size <= maxBytes) return;
+  const expected = `${what} of at most ${maxBytes} bytes`;
+  throw new DataError({ file: path, expected, found: `${facts.size}` });
 }
 
 /** Reads a whole file of text (UTF-8). @throws {DataError} as `readFileBytes` */
@@ -166,7 +171,8 @@ export async function sha256OfFile(path: string, what: string): Promise<string> 
   }
 }
 
-function unreadable(path: string, what: string, cause: unknown): DataError {
+/** What the system's refusal to read a file means to a user. */
+export function unreadable(path: string, what: string, cause: unknown): DataError {
   const code = errorCode(cause);
   const found =
     code === 'ENOENT'
@@ -183,10 +189,10 @@ function unreadable(path: string, what: string, cause: unknown): DataError {
 export const SMALL_BYTES = 64e6;
 /** Images deflate to a fifth or so; what grows more than this was made to exhaust memory. */
 export const MAX_EXPANSION = 100;
-/** Node reads no file beyond 2 GiB at once, so more than that could not have been stored without compression. */
-const MAX_BYTES = 2 ** 31 - 1;
+/** More than this is only what a file holds without compression. */
+const MAX_INFLATED_BYTES = 2 ** 31 - 1;
 
 /** How many bytes the arrays of a file of so many bytes may come to when inflated, all together. */
 export function inflateBudget(fileBytes: number): number {
-  return Math.min(MAX_BYTES, Math.max(SMALL_BYTES, fileBytes * MAX_EXPANSION));
+  return Math.max(fileBytes, Math.min(MAX_INFLATED_BYTES, Math.max(SMALL_BYTES, fileBytes * MAX_EXPANSION)));
 }

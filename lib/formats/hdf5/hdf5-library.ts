@@ -1,4 +1,4 @@
-/** h5wasm, loaded once, and files in its memory that leave nothing behind. */
+/** h5wasm, loaded once, and files that it sees: their bytes lie where a {@link Backing} says, and nothing is left behind. */
 import { setFlagsFromString } from 'node:v8';
 
 /** The h5wasm module, compiled on first use (about 0.1 s) so that programs that read no model do not pay for it. */
@@ -19,10 +19,26 @@ interface VirtualFiles {
   unlink(path: string): void;
 }
 
-/** A file in memory; `contents` may have more room than the file takes. */
+type Transfer = (stream: unknown, heap: Int8Array, pointer: number, count: number, at: number) => number;
+
+/** A file as Emscripten keeps it. */
 interface VirtualNode {
-  contents: Uint8Array | null;
-  readonly usedBytes: number;
+  usedBytes: number;
+  node_ops: { readonly setattr: (node: VirtualNode, attributes: { readonly size?: number }) => void };
+  stream_ops: { readonly read: Transfer; readonly write: Transfer };
+}
+
+/** Where the bytes of a file lie. Numbers of bytes and places in the file are as large as the file is. */
+export interface Backing {
+  readonly sizeBytes: number;
+  /** Fills `into`, which is the library's memory, with what lies from `at` on: how many bytes there were. */
+  read(into: Uint8Array, at: number): number;
+  /**
+   * Writes `count` bytes of the library's memory from `pointer` on. Where that is what {@link Hdf5Writer} has put there in
+   * place of an array, they are none of the library's.
+   */
+  write?(heap: Int8Array, part: { readonly pointer: number; readonly count: number }, at: number): void;
+  resize?(sizeBytes: number): void;
 }
 
 /**
@@ -55,11 +71,12 @@ async function load(): Promise<Hdf5Library> {
 let virtualFiles = 0;
 
 /** Runs `use` with a fresh path; afterwards neither the file nor a stream that was opened meanwhile is left. */
-export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => T): T {
+export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => T, backing?: Backing): T {
   const { FS } = library.Module;
   const path = `/fedbatch-${virtualFiles++}.h5`;
   const before = new Set(FS.streams);
   try {
+    if (backing !== undefined) back(FS, path, backing);
     return use(path);
   } finally {
     // h5wasm's error handler throws out of HDF5, which then keeps open what it was working on.
@@ -72,18 +89,31 @@ export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => 
   }
 }
 
-/** Makes room for a file of `sizeBytes`, which would otherwise be copied whenever it grows by an eighth. */
-export function reserveBytes({ Module }: Hdf5Library, path: string, sizeBytes: number): void {
-  const { node } = Module.FS.lookupPath(path);
-  const room = new Uint8Array(Math.max(sizeBytes, node.usedBytes));
-  room.set((node.contents ?? room).subarray(0, node.usedBytes));
-  node.contents = room;
-}
-
-/** The bytes of a file in memory, without a copy: for when nobody writes to it any more. */
-export function bytesOf({ Module }: Hdf5Library, path: string): Uint8Array {
-  const { contents, usedBytes } = Module.FS.lookupPath(path).node;
-  return (contents ?? new Uint8Array()).subarray(0, usedBytes);
+/** Makes a file at `path` whose bytes lie elsewhere. */
+function back(FS: VirtualFiles, path: string, backing: Backing): void {
+  FS.writeFile(path, new Uint8Array(), { canOwn: true });
+  const { node } = FS.lookupPath(path);
+  node.usedBytes = backing.sizeBytes;
+  node.stream_ops = {
+    ...node.stream_ops,
+    read: (_stream, { buffer }, pointer, count, at) =>
+      backing.read(new Uint8Array(buffer, pointer, count), at),
+    write(_stream, heap, pointer, count, at) {
+      backing.write?.(heap, { pointer, count }, at);
+      node.usedBytes = Math.max(node.usedBytes, at + count);
+      return count;
+    },
+  };
+  const { setattr } = node.node_ops;
+  node.node_ops = {
+    ...node.node_ops,
+    setattr(_node, { size, ...others }) {
+      setattr(node, others);
+      if (size === undefined) return;
+      backing.resize?.(size);
+      node.usedBytes = size;
+    },
+  };
 }
 
 /** Runs `use` with `sizeBytes` of the library's memory. */

@@ -1,16 +1,18 @@
 /** Reading HDF5: what a model file needs of it, with every surprise told as a DataError. */
 import type { File as Hdf5File, Metadata } from 'h5wasm';
 import { DataError, messageOf } from '../../core/errors.js';
+import { errorCode } from '../../core/system-errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
+import { type ByteSource, memorySource } from '../files/byte-source.js';
 import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
-import { inspectHeaps } from './hdf5-global-heap.js';
-import { type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
+import { type HeapFacts, inspectHeaps } from './hdf5-global-heap.js';
+import { type Backing, type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
 
-/** Largest array that is read: h5wasm's memory ends at 2 GiB and has to hold the file's chunks beside it. */
+/** Largest array that the library reads: its memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
-/** Most bytes of an array that are in the library's memory at a time: it never gives any back. */
-const MAX_PART_BYTES = 1 << 23;
+/** Smaller arrays lie in the library's buffers, of 64 KiB each: it is asked for them. */
+const MIN_PLACED_BYTES = 1 << 17;
 /** Largest attribute that is read; Keras' longest, a model's architecture, lies outside as one text. */
 const MAX_ATTRIBUTE_BYTES = 1 << 20;
 /** What the texts of one attribute can come to at most, whose entries may all be the same long text of the file. */
@@ -51,16 +53,25 @@ export interface UnreadArray {
   readonly isPlain: boolean;
   /** Its numbers as float32, row-major. @throws {DataError} when they are damaged, or more than such a file may hold */
   read(): Float32Array;
+  /** Where its numbers begin in the file, if they lie there as float32 of this machine, row-major; undefined otherwise. */
+  place(): number | undefined;
 }
 
 /**
- * Opens `bytes` as HDF5 for the time of `use`. `name` is what error messages call the file.
+ * Opens bytes as HDF5 for the time of `use`. `name` is what error messages call the file.
  *
- * @throws {DataError} when the bytes are damaged; what `use` throws passes through.
+ * @param heaps what is known of its global heaps, where they were inspected before
+ * @throws {DataError} when the bytes are damaged; what `use` throws passes through, and what the system says of a file.
  */
-export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: Hdf5Reader) => T): Promise<T> {
-  const heaps = inspectHeaps(bytes);
-  if (heaps.isEndless) {
+export async function readHdf5<T>(
+  from: ByteSource | Uint8Array,
+  name: string,
+  use: (hdf5: Hdf5Reader) => T,
+  heaps?: HeapFacts,
+): Promise<T> {
+  const source = from instanceof Uint8Array ? memorySource(from) : from;
+  const { isEndless, largestBytes } = heaps ?? inspectHeaps(source);
+  if (isEndless) {
     throw new DataError({
       file: name,
       expected: 'an HDF5 file',
@@ -68,24 +79,60 @@ export async function readHdf5<T>(bytes: Uint8Array, name: string, use: (hdf5: H
     });
   }
   const library = await loadLibrary();
-  return withVirtualFile(library, (path) => {
-    library.Module.FS.writeFile(path, bytes, { canOwn: true });
-    try {
-      const file = new library.File(path, 'r');
+  const watched = watch(source);
+  return withVirtualFile(
+    library,
+    (path) => {
       try {
-        const budgetBytes = inflateBudget(bytes.length);
-        return use(createReader(library, file, { name, budgetBytes, longestText: heaps.largestBytes }));
-      } finally {
-        file.close();
+        const file = new library.File(path, 'r');
+        try {
+          const budgetBytes = inflateBudget(source.sizeBytes);
+          return use(createReader(library, file, { name, budgetBytes, longestText: largestBytes, watched }));
+        } finally {
+          file.close();
+        }
+      } catch (error) {
+        if (error instanceof DataError || errorCode(error) !== '') throw error;
+        throw new DataError(
+          { file: name, expected: 'an HDF5 file', found: describeFault(error) },
+          { cause: error },
+        );
       }
-    } catch (error) {
-      if (error instanceof DataError) throw error;
-      throw new DataError(
-        { file: name, expected: 'an HDF5 file', found: describeFault(error) },
-        { cause: error },
-      );
-    }
-  });
+    },
+    watched,
+  );
+}
+
+/** A source that tells which of its bytes the library has put at a place of its memory. */
+interface Watched extends Backing, ByteSource {
+  /** Where the file has what `read` puts at `pointer`, if that is `sizeBytes` in one piece. */
+  placeOf(
+    read: () => void,
+    part: { readonly pointer: number; readonly sizeBytes: number },
+  ): number | undefined;
+}
+
+function watch({ sizeBytes, read }: ByteSource): Watched {
+  let seen: ((into: Uint8Array, at: number) => void) | undefined;
+  return {
+    sizeBytes,
+    read(into, at) {
+      seen?.(into, at);
+      return read(into, at);
+    },
+    placeOf(use, part) {
+      let place: number | undefined;
+      seen = ({ byteOffset, length }, at) => {
+        if (byteOffset === part.pointer && length === part.sizeBytes) place = at;
+      };
+      try {
+        use();
+      } finally {
+        seen = undefined;
+      }
+      return place;
+    },
+  };
 }
 
 interface Opened {
@@ -94,12 +141,13 @@ interface Opened {
   readonly budgetBytes: number;
   /** Bytes of the longest text of variable length. */
   readonly longestText: number;
+  readonly watched: Watched;
 }
 
 function createReader(
   library: Hdf5Library,
   file: Hdf5File,
-  { name, budgetBytes, longestText }: Opened,
+  { name, budgetBytes, longestText, watched }: Opened,
 ): Hdf5Reader {
   const { Module } = library;
   let leftBytes = budgetBytes;
@@ -172,7 +220,8 @@ function createReader(
     }
     return { metadata, shape: [...shape] };
   };
-  const readArray = (path: string, { size, shape, chunks }: Metadata): Uint8Array<ArrayBuffer> => {
+  const readArray = (path: string, metadata: Metadata): Uint8Array<ArrayBuffer> => {
+    const { size, shape, chunks } = metadata;
     const sizeBytes = size * sizeOf(shape ?? []);
     // A chunk is inflated whole, however little of it the array has.
     const neededBytes = Math.max(sizeBytes, chunks === null ? 0 : size * sizeOf(chunks));
@@ -184,6 +233,12 @@ function createReader(
       });
     }
     leftBytes -= sizeBytes;
+    const place = placeOf(path, metadata);
+    if (place !== undefined) {
+      const values = new Uint8Array(sizeBytes);
+      watched.read(values, place);
+      return values;
+    }
     if (sizeBytes > MAX_ARRAY_BYTES) {
       throw new DataError({
         file: name,
@@ -191,24 +246,29 @@ function createReader(
         found: `${sizeBytes} bytes`,
       });
     }
-    // A chunk is inflated for each part that has some of it.
-    const rows = chunks === null && sizeBytes > MAX_PART_BYTES ? (shape?.[0] ?? 1) : 1;
-    const perPart = Math.max(1, Math.floor((MAX_PART_BYTES * rows) / sizeBytes));
-    const values = new Uint8Array(sizeBytes);
-    const rowBytes = sizeBytes / rows;
-    return withMemory(library, rows === 1 ? sizeBytes : perPart * rowBytes, (pointer) => {
-      const into = BigInt(pointer);
-      for (let row = 0; row < rows; row += perPart) {
-        const count = Math.min(perPart, rows - row);
-        const extents = (shape ?? []).map(BigInt);
-        const ones = extents.map(() => 1n);
-        const start = extents.map((_, axis) => (axis === 0 ? BigInt(row) : 0n));
-        if (rows === 1) Module.get_dataset_data(id, path, null, null, null, into);
-        else Module.get_dataset_data(id, path, [BigInt(count), ...extents.slice(1)], start, ones, into);
-        values.set(Module.HEAPU8.subarray(pointer, pointer + count * rowBytes), row * rowBytes);
-      }
-      return values;
+    return withMemory(library, sizeBytes, (pointer) => {
+      Module.get_dataset_data(id, path, null, null, null, BigInt(pointer));
+      return Module.HEAPU8.slice(pointer, pointer + sizeBytes);
     });
+  };
+  /**
+   * Where the numbers of a large array begin, if they lie in the file one after the other. The library does not tell that, but
+   * it reads the first of them from there: what it never has in its memory, which it gives back to nobody, is the rest.
+   */
+  const placeOf = (path: string, metadata: Metadata): number | undefined => {
+    const { size, shape, littleEndian } = metadata;
+    const sizeBytes = size * sizeOf(shape ?? []);
+    if (!isContiguous(metadata) || !littleEndian || sizeBytes < MIN_PLACED_BYTES) return undefined;
+    const extents = leadingBox(shape ?? [], MIN_PLACED_BYTES / size);
+    const boxBytes = size * sizeOf(extents);
+    const [count, zeros, ones] = [extents.map(BigInt), extents.map(() => 0n), extents.map(() => 1n)];
+    const place = withMemory(library, boxBytes, (pointer) =>
+      watched.placeOf(() => Module.get_dataset_data(id, path, count, zeros, ones, BigInt(pointer)), {
+        pointer,
+        sizeBytes: boxBytes,
+      }),
+    );
+    return place !== undefined && place + sizeBytes <= watched.sizeBytes ? place : undefined;
   };
 
   const array = (path: string, types: readonly FloatBytes[]): UnreadArray => {
@@ -219,7 +279,8 @@ function createReader(
     const format = floatFormat(library, metadata) as FloatBytes;
     return {
       shape,
-      isPlain: metadata.chunks === null && metadata.virtual_sources === undefined,
+      isPlain: isContiguous(metadata),
+      place: () => (format === 'float32' ? placeOf(path, metadata) : undefined),
       read: () => decodeFloats(readArray(path, metadata), format, { file: name, array: path }),
     };
   };
@@ -269,6 +330,22 @@ function createReader(
       return readArray(path, arrayAt(path, 'uint8', isByte).metadata);
     },
   };
+}
+
+/** Whether an array's numbers lie one after the other: not in chunks, nor in other arrays. */
+const isContiguous = ({ chunks, virtual_sources: others }: Metadata) =>
+  chunks === null && others === undefined;
+
+/** The extents of the first elements of an array, one after the other and at least so many: all of a smaller array. */
+function leadingBox(shape: readonly number[], atLeast: number): readonly number[] {
+  const box = shape.map(() => 1);
+  let inner = 1;
+  for (let axis = shape.length - 1; axis >= 0 && inner < atLeast; axis--) {
+    const extent = shape[axis] as number;
+    box[axis] = Math.min(extent, Math.ceil(atLeast / inner));
+    inner *= extent;
+  }
+  return box;
 }
 
 /** Cuts fixed-length strings apart and drops their padding. Always UTF-8: Keras marks UTF-8 bytes as ASCII. */

@@ -1,7 +1,7 @@
 /** `.keras` files of Keras 3 (and 2.13 on): a zip of config.json, metadata.json and the weights in HDF5. */
 import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
-import { encodeZip, isZip, openZip } from '../data/zip.js';
+import { encodeZip, openZip } from '../data/zip.js';
 import { parseDocument } from '../files/json-document.js';
 import { readTextFile } from '../files/read-file.js';
 import type { Hdf5Writer } from '../hdf5/hdf5-writer.js';
@@ -31,12 +31,11 @@ interface KerasArchive {
 }
 
 /**
- * Opens the archive in `bytes`; undefined where they are none.
+ * Opens the archive in `bytes`.
  *
  * @throws {DataError} when a member is missing, damaged, or far larger than the file
  */
-export async function openArchive(bytes: Uint8Array, file: string): Promise<KerasArchive | undefined> {
-  if (!isZip(bytes)) return undefined;
+export async function openArchive(bytes: Uint8Array, file: string): Promise<KerasArchive> {
   const zip = await openZip(bytes, { file, expected: KERAS_FILE, kind: 'member', stored: 'Keras' });
   const missing = [CONFIG, METADATA, WEIGHTS].find((name) => !zip.names.includes(name));
   if (missing !== undefined) {

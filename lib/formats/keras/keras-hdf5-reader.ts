@@ -5,6 +5,7 @@ import type { WeightArray, Weights } from '../../core/weights.js';
 import type { ExtraKinds } from '../../federation/client-side.js';
 import { type ArrayOutline, compareArrays } from '../../federation/client-update.js';
 import { formatScale, parseScale } from '../../federation/pixel-scale.js';
+import type { ByteSource } from '../files/byte-source.js';
 import { parseDocument } from '../files/json-document.js';
 import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
@@ -50,10 +51,11 @@ export class OtherArraysError extends DataError {
 }
 
 /** Tells a wrong kind of file by its first bytes. @throws {DataError} naming what it is and what to do. */
-export function checkSignature(bytes: Uint8Array, file: string): void {
-  if (startsWith(bytes, HDF5_SIGNATURE, 0)) return;
-  for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_SIGNATURE, at)) return;
-  const found = bytes.length === 0 ? 'an empty file' : 'a file of another format';
+export function checkSignature(source: ByteSource, file: string): void {
+  const bytes = Buffer.alloc(HDF5_SIGNATURE.length);
+  for (let at = 0; at < source.sizeBytes; at = at === 0 ? 512 : 2 * at)
+    if (source.read(bytes, at) === bytes.length && bytes.equals(HDF5_SIGNATURE)) return;
+  const found = source.sizeBytes === 0 ? 'an empty file' : 'a file of another format';
   throw new DataError({ file, expected: KERAS_FILE, found });
 }
 
@@ -260,8 +262,4 @@ function flipKernel(array: WeightArray): WeightArray {
     values.set(array.values.subarray(from * size, (from + 1) * size), (height * width - 1 - from) * size);
   }
   return { ...array, values };
-}
-
-function startsWith(bytes: Uint8Array, start: Uint8Array, at: number): boolean {
-  return start.every((byte, index) => bytes[at + index] === byte);
 }

@@ -2,15 +2,24 @@
 
 import { formatShape, sizeOf, type WeightArray } from '../../core/weights.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
+import { isZip } from '../data/zip.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
-import { type ReadLimits, readFileBytes, sha256 } from '../files/read-file.js';
+import {
+  allBytes,
+  type ByteSource,
+  memorySource,
+  withOpenFile,
+  writeFileHashed,
+} from '../files/byte-source.js';
+import { type ReadLimits, sha256 } from '../files/read-file.js';
 import { readHdf5 } from '../hdf5/hdf5-reader.js';
-import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5 } from '../hdf5/hdf5-writer.js';
+import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5, writeHdf5To } from '../hdf5/hdf5-writer.js';
 import { readUpdateAttributes, writeExtras, writeUpdateAttributes } from './client-update-file.js';
 import { encodeArchive, makeGroups, openArchive, writeVariables } from './keras-archive.js';
 import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
 import {
   checkSignature,
+  type KerasHead,
   METRICS_ATTRIBUTE,
   NAMES_ATTRIBUTE,
   OtherArraysError,
@@ -22,32 +31,40 @@ import {
 export { KERAS_FILE, OtherArraysError, type ReadOptions };
 
 /** Reads a Keras model file. @throws {DataError} when it is missing, damaged, or no model. */
-export async function readKerasFile(path: string, options?: ReadOptions): Promise<KerasFile> {
-  return decodeKerasFile(await readFileBytes(path, KERAS_FILE), path, options);
+export function readKerasFile(path: string, options?: ReadOptions): Promise<KerasFile> {
+  return withOpenFile(path, KERAS_FILE, (file) => readKerasFrom(file, path, options));
 }
 
 /** Reads a Keras model from the bytes of its file; `name` is what errors call it. @throws {DataError} as above. */
-export async function decodeKerasFile(
-  bytes: Uint8Array,
+export function decodeKerasFile(bytes: Uint8Array, name: string, options?: ReadOptions): Promise<KerasFile> {
+  return readKerasFrom(memorySource(bytes), name, options);
+}
+
+/** Reads a Keras model; of a large one no more than its arrays are in memory. @throws {DataError} as above. */
+export async function readKerasFrom(
+  source: ByteSource,
   name: string,
   options?: ReadOptions,
 ): Promise<KerasFile> {
-  const archive = await openArchive(bytes, name);
-  const archived = archive?.head;
-  return readHdf5(hdf5Of(bytes, name, archive), name, (hdf5) =>
-    readModel(hdf5, name, { ...options, archived }),
-  );
+  const { hdf5: weights, archived } = await hdf5Of(source, name);
+  return readHdf5(weights, name, (hdf5) => readModel(hdf5, name, { ...options, archived }));
 }
 
 /** The HDF5 file that a model's file is, or holds. @throws {DataError} where it is neither */
-function hdf5Of(
-  bytes: Uint8Array,
+async function hdf5Of(
+  source: ByteSource,
   name: string,
-  archive: { readonly weights: Uint8Array } | undefined,
-): Uint8Array {
-  const hdf5 = archive?.weights ?? bytes;
+): Promise<{ readonly hdf5: ByteSource; readonly archived?: KerasHead | undefined }> {
+  const head = new Uint8Array(4);
+  source.read(head, 0);
+  if (!isZip(head)) {
+    checkSignature(source, name);
+    return { hdf5: source };
+  }
+  const { head: archived, weights } = await openArchive(allBytes(source), name);
+  const hdf5 = memorySource(weights);
   checkSignature(hdf5, name);
-  return hdf5;
+  return { hdf5, archived };
 }
 
 /**
@@ -56,10 +73,12 @@ function hdf5Of(
  *
  * @throws {DataError} when the file is missing, damaged, or its facts make no sense.
  */
-export async function readUpdateFacts(path: string, limits?: ReadLimits): Promise<UpdateFacts | undefined> {
-  const bytes = await readFileBytes(path, KERAS_FILE, limits);
-  const hdf5Bytes = hdf5Of(bytes, path, await openArchive(bytes, path));
-  return readHdf5(hdf5Bytes, path, (hdf5) => readUpdateAttributes(hdf5, path));
+export function readUpdateFacts(path: string, limits?: ReadLimits): Promise<UpdateFacts | undefined> {
+  const facts = async (file: ByteSource) => {
+    const { hdf5: weights } = await hdf5Of(file, path);
+    return readHdf5(weights, path, (hdf5) => readUpdateAttributes(hdf5, path));
+  };
+  return withOpenFile(path, KERAS_FILE, facts, limits);
 }
 
 /** The bytes of a Keras model file, in HDF5 or as Keras 3's archive. Equal models give equal bytes. */
@@ -85,7 +104,9 @@ export const formatOf = (path: string): KerasFormat => (path.endsWith('.keras') 
  * @throws {StorageError} when the volume refuses.
  */
 export async function writeKerasFile(path: string, file: KerasFile): Promise<string> {
-  const bytes = await encodeKerasFile(file, formatOf(path));
+  if (formatOf(path) === 'h5')
+    return writeFileHashed(path, (target) => writeHdf5To(target, (hdf5) => writeModel(hdf5, file)));
+  const bytes = await encodeKerasFile(file, 'keras');
   await writeFileAtomic(path, bytes);
   return sha256(bytes);
 }

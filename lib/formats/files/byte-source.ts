@@ -1,0 +1,154 @@
+/** Bytes at any place without all of them being in memory: of an open file, of a new one, of what is in memory already. */
+import { createHash } from 'node:crypto';
+import { ftruncateSync, readSync, writeSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { DataError, isFedbatchError } from '../../core/errors.js';
+import { errorCode } from '../../core/system-errors.js';
+import { writeFileAtomicBy } from './atomic-file.js';
+import { againIfStale, checkLimits, type ReadLimits, unreadable } from './read-file.js';
+
+/** Bytes at places from 0 on. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  /** Fills `into` with what lies from `at` on: how many bytes there were, fewer at the end. @throws what the system says */
+  read(into: Uint8Array, at: number): number;
+}
+
+/** Bytes in memory. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+  return {
+    sizeBytes: bytes.length,
+    read(into, at) {
+      const part = bytes.subarray(at, at + into.length);
+      into.set(part);
+      return part.length;
+    },
+  };
+}
+
+/** All of the bytes. */
+export function allBytes(source: ByteSource): Uint8Array {
+  const bytes = new Uint8Array(source.sizeBytes);
+  return bytes.subarray(0, source.read(bytes, 0));
+}
+
+/** The system reads and writes no more at once. */
+const MAX_AT_ONCE_BYTES = 1 << 30;
+
+/** Fills `into` from an open file; a read that the system has cut short is no end of the file. */
+export function readAt(file: number, into: Uint8Array, at: number): number {
+  let filled = 0;
+  while (filled < into.length) {
+    const count = readSync(
+      file,
+      into,
+      filled,
+      Math.min(MAX_AT_ONCE_BYTES, into.length - filled),
+      at + filled,
+    );
+    if (count === 0) break;
+    filled += count;
+  }
+  return filled;
+}
+
+/** A file that is open. */
+export interface OpenFile extends ByteSource {
+  /** The same as long as it is the same file and nobody has written to it. */
+  readonly identity: string;
+}
+
+/**
+ * Lets `use` read in a file.
+ *
+ * @throws {DataError} when it is missing, a directory, unreadable, above the limits, or somebody wrote to it meanwhile;
+ *   what `use` throws passes through
+ */
+export async function withOpenFile<T>(
+  path: string,
+  what: string,
+  use: (file: OpenFile) => T | Promise<T>,
+  { maxBytes }: ReadLimits = {},
+): Promise<T> {
+  try {
+    return await againIfStale(async () => {
+      await checkLimits(path, what, { maxBytes });
+      const handle = await open(path);
+      try {
+        const { size: sizeBytes } = await handle.stat();
+        const identity = await identityOf(handle);
+        const read = (into: Uint8Array, at: number) => readAt(handle.fd, into, at);
+        const result = await use({ sizeBytes, identity, read });
+        if ((await identityOf(handle)) === identity) return result;
+        throw new DataError({
+          file: path,
+          expected: what,
+          found: 'one that was written to while it was read',
+        });
+      } finally {
+        await handle.close();
+      }
+    });
+  } catch (error) {
+    if (isFedbatchError(error) || errorCode(error) === '') throw error;
+    throw unreadable(path, what, error);
+  }
+}
+
+/** What changes when another file is at the place, or somebody writes to it. */
+async function identityOf(file: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs } = await file.stat({ bigint: true });
+  return [dev, ino, size, mtimeNs].join();
+}
+
+/** sha256 of bytes, as 64 lower-case hexadecimal digits. */
+export function sha256OfSource(source: ByteSource): string {
+  const hash = createHash('sha256');
+  const buffer = new Uint8Array(Math.min(HASHED_BYTES, source.sizeBytes));
+  for (let at = 0; at < source.sizeBytes; ) {
+    const count = source.read(buffer, at);
+    if (count === 0) break;
+    hash.update(buffer.subarray(0, count));
+    at += count;
+  }
+  return hash.digest('hex');
+}
+
+/** So much is hashed at once. */
+const HASHED_BYTES = 1 << 20;
+
+/**
+ * Writes a file atomically, at any places of it: the sha256 of its bytes.
+ *
+ * @throws {StorageError} when the volume refuses; what `write` throws of its own
+ */
+export async function writeFileHashed(
+  path: string,
+  write: (target: WritableFile) => Promise<void>,
+): Promise<string> {
+  let hash = '';
+  await writeFileAtomicBy(path, async ({ fd }) => {
+    let sizeBytes = 0;
+    const read = (into: Uint8Array, at: number) => readAt(fd, into, at);
+    await write({
+      read,
+      write(bytes, at) {
+        for (let done = 0; done < bytes.length; )
+          done += writeSync(fd, bytes, done, Math.min(MAX_AT_ONCE_BYTES, bytes.length - done), at + done);
+        sizeBytes = Math.max(sizeBytes, at + bytes.length);
+      },
+      resize(size) {
+        ftruncateSync(fd, size);
+        sizeBytes = size;
+      },
+    });
+    hash = sha256OfSource({ sizeBytes, read });
+  });
+  return hash;
+}
+
+/** A file that is written at any places of it. */
+interface WritableFile extends Pick<ByteSource, 'read'> {
+  write(bytes: Uint8Array, at: number): void;
+  resize(sizeBytes: number): void;
+}
