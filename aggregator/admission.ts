@@ -1,5 +1,6 @@
 /** Decides, update by update, what goes into the average, and keeps the account of it. */
 import { DataError } from '../lib/core/errors.js';
+import type { Weights } from '../lib/core/weights.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
 import { compareArchitecture, validateUpdate, validateWeights } from '../lib/federation/client-update.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
@@ -11,6 +12,11 @@ import type { Lineage } from './lineage.js';
 export interface NamedModel {
   readonly file: string;
   readonly model: KerasFile;
+}
+
+/** A global model that was read from its file. */
+export interface RoundParent extends NamedModel {
+  readonly sha256: string;
 }
 
 /** A plain Keras model has none. */
@@ -33,10 +39,15 @@ interface AdmissionOptions {
   readonly parent: NamedModel | undefined;
   /** What the strategy needs of each update beside its weights. */
   readonly extras?: ExtraKinds | undefined;
+  /** Why weights cannot be used, where that is known. */
+  readonly whyUnusable?: ((weights: Weights) => string | null) | undefined;
 }
 
 /** An admission of models like `parent`, or like the first one where there is no parent. */
-export function createAdmission(lineage: Lineage, { parent, extras }: AdmissionOptions): Admission {
+export function createAdmission(
+  lineage: Lineage,
+  { parent, extras, whyUnusable }: AdmissionOptions,
+): Admission {
   const accepted = new Set<number>();
   let reference = parent;
 
@@ -60,10 +71,10 @@ export function createAdmission(lineage: Lineage, { parent, extras }: AdmissionO
     }
     const { update, weights, extras: carried } = model;
     if (update === undefined) {
-      return extras === undefined ? validateWeights(weights, like) : NO_EXTRAS;
+      return extras === undefined ? validateWeights(weights, like, { whyUnusable }) : NO_EXTRAS;
     }
     const told = { ...update, weights, extras: carried };
-    const reason = validateUpdate(told, { ...lineage, like, extras, accepted });
+    const reason = validateUpdate(told, { ...lineage, like, extras, accepted, whyUnusable });
     if (reason !== null || update.examples === facts?.examples) return reason;
     return `counts ${update.examples} examples, not the ${facts?.examples} that its client reported`;
   };

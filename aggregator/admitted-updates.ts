@@ -1,18 +1,19 @@
 /** The valid updates of a round, read one after the other, and the account of all that were looked at. */
 
 import { DataError } from '../lib/core/errors.js';
-import { releaseMemory } from '../lib/core/memory.js';
 import { parameterCount } from '../lib/core/weights.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
-import { type ReadLimits, readFileBytes, sha256 } from '../lib/formats/files/read-file.js';
+import { type OpenFile, sha256OfSource, withOpenFile } from '../lib/formats/files/byte-source.js';
+import type { ReadLimits } from '../lib/formats/files/read-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
-import { decodeKerasFile, KERAS_FILE, type ReadOptions } from '../lib/formats/keras/keras-hdf5.js';
+import { KERAS_FILE, type ReadOptions, readKerasFrom } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { createAdmission, type NamedModel } from './admission.js';
+import { createAdmission, type NamedModel, type RoundParent } from './admission.js';
 import { findCandidates, readAhead, type UpdateCandidate, unreadable } from './candidates.js';
+import type { LargeRound } from './large-round.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
 import type { ClientSources } from './round-clients.js';
 
@@ -32,13 +33,10 @@ interface UpdateSources extends ClientSources {
   readonly needsFacts?: boolean;
   /** What the strategy needs of each update beside its weights. */
   readonly extras?: ExtraKinds | undefined;
+  /** Where the numbers of large arrays stay in the files. */
+  readonly large?: LargeRound | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A global model that was read from its file. */
-export interface RoundParent extends NamedModel {
-  readonly sha256: string;
 }
 
 /** What became of the updates, as far as they have been read. */
@@ -79,10 +77,10 @@ const NO_CLIENT = 'tells no client, and a group lists its clients';
 
 /** Reads the global model of a round. @throws {DataError} when it is missing or no model */
 export async function readParent(file: string): Promise<RoundParent> {
-  const bytes = await readFileBytes(file, KERAS_FILE);
-  const parent = { file, model: await decodeKerasFile(bytes, file), sha256: sha256(bytes) };
-  releaseMemory(bytes);
-  return parent;
+  return withOpenFile(file, KERAS_FILE, async (source) => {
+    const hash = sha256OfSource(source);
+    return { file, model: await readKerasFrom(source, file), sha256: hash };
+  });
 }
 
 /**
@@ -92,7 +90,7 @@ export async function readParent(file: string): Promise<RoundParent> {
  *   no such manifest
  */
 export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpdates> {
-  const { directory, files, parent, round, extras, reporter } = sources;
+  const { directory, files, parent, round, extras, large, reporter } = sources;
   const excluded = [...sources.excluded, parent?.file].filter((file) => file !== undefined);
   const clients = await clientsOf(sources);
   const like = parent?.model.weights;
@@ -101,11 +99,11 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
   const sought = { directory, files, excluded, clients, maxBytes };
   const { candidates, rejected } = await findCandidates(sought);
   const lineage = agreeOnLineage(candidates, { parent: parent?.sha256, round });
-  const admission = createAdmission(lineage, { parent, extras });
+  const admission = createAdmission(lineage, { parent, extras, whyUnusable: large?.whyUnusable });
   const account: Account = { updates: 0, examples: 0, rejected: [...rejected], counted: [], clients: [] };
 
   // Only a group tells the hashes of its updates.
-  const limits = { hashed: sources.needsFacts ?? false, like, extras, maxBytes };
+  const limits = { hashed: sources.needsFacts ?? false, like, extras, maxBytes, large };
   const read = (candidate: UpdateCandidate) => readCandidate(candidate, limits);
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let done = 0;
@@ -169,31 +167,34 @@ type CandidateResult = { readonly value: ReadCandidate } | { readonly error: unk
 /** What a file is read under. */
 interface CandidateLimits extends Pick<ReadOptions, 'like' | 'extras'>, ReadLimits {
   readonly hashed: boolean;
+  readonly large: LargeRound | undefined;
 }
 
 /**
  * Our trainer writes float32, one after the other: an update that is stored in another way is none of its making. Models
  * that users name are converted.
  */
-async function readCandidate(
+function readCandidate(
   { file, facts, sha256: reported }: UpdateCandidate,
-  { hashed, like, extras, maxBytes }: CandidateLimits,
+  { hashed, like, extras, maxBytes, large }: CandidateLimits,
 ): Promise<ReadCandidate> {
-  const bytes = await readFileBytes(file, KERAS_FILE, { maxBytes });
-  const { length: sizeBytes } = bytes;
-  const hash = hashed || reported !== undefined ? { sha256: sha256(bytes) } : {};
-  if (reported !== undefined && hash.sha256 !== reported) {
-    const short = (text = '') => `${text.slice(0, 12)}…`;
-    const expected = `the file that client ${facts?.client} reported (sha256 ${short(reported)})`;
-    throw new DataError({ file, expected, found: `another one (${short(hash.sha256)})` });
-  }
-  const model = await decodeKerasFile(bytes, file, {
-    like,
-    extras,
-    ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
-  });
-  releaseMemory(bytes);
-  return { model, sizeBytes, ...hash };
+  const read = async (source: OpenFile) => {
+    const hash = hashed || reported !== undefined ? { sha256: sha256OfSource(source) } : {};
+    if (reported !== undefined && hash.sha256 !== reported) {
+      const short = (text = '') => `${text.slice(0, 12)}…`;
+      const expected = `the file that client ${facts?.client} reported (sha256 ${short(reported)})`;
+      throw new DataError({ file, expected, found: `another one (${short(hash.sha256)})` });
+    }
+    const model = await readKerasFrom(source, file, {
+      like,
+      extras,
+      isPlaced: large !== undefined,
+      ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
+    });
+    large?.examine(model.weights, { file, source });
+    return { model, sizeBytes: source.sizeBytes, ...hash };
+  };
+  return withOpenFile(file, KERAS_FILE, read, { maxBytes });
 }
 
 function countExamples({ file }: UpdateCandidate, { update }: KerasFile, reporter: Reporter): number {

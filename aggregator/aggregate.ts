@@ -11,11 +11,13 @@ import {
   type StrategySettings,
 } from '../lib/federation/strategies/strategy-settings.js';
 import { createUpdateMeter, measuresTold } from '../lib/federation/update-measures.js';
+import { formatOf } from '../lib/formats/keras/keras-hdf5.js';
 import type { NoiseFile } from '../lib/formats/noise-file.js';
 import { writeGlobal } from '../lib/formats/server-state.js';
 import type { AggregateResult } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
+import { openLargeRound } from './large-round.js';
 import { checkStateOptions, openState, type StateFiles } from './open-state.js';
 import type { ClientSources } from './round-clients.js';
 
@@ -61,10 +63,19 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
   const allExamples = await examplesOfAll(options);
   const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source, allExamples });
   checkStateOptions(strategy, options, options.parent);
-  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  const isInPieces = strategy.isElementwise === true && formatOf(saveFile) === 'h5';
+  const large = isInPieces ? await openLargeRound(options.parent) : undefined;
+  const parent =
+    large?.parent ?? (options.parent === undefined ? undefined : await readParent(options.parent));
   const excluded = [saveFile, stateIn, stateOut];
   const sources = { directory, files, excluded, parent, round, manifest, selected, reported };
-  const admitted = await admitUpdates({ ...sources, extras: strategy.client?.extras, reporter, signal });
+  const admitted = await admitUpdates({
+    ...sources,
+    extras: strategy.client?.extras,
+    large,
+    reporter,
+    signal,
+  });
   const { lineage, account } = admitted;
   const minUpdates = options.minUpdates ?? admitted.expected;
   const state = await openState(strategy, { round: lineage.round, parent, stateIn, reporter });
@@ -73,22 +84,20 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
     parent !== undefined && options.strategy.privacy === undefined
       ? createUpdateMeter(parent.model.weights, { most: admitted.most })
       : undefined;
-  const updates = meter?.pass(admitted.updates) ?? admitted.updates;
-  const made = await strategy.aggregate(state, updates).finally(() => admitted.tellRejected());
+  const updates = large?.pass(admitted.updates, meter) ?? meter?.pass(admitted.updates) ?? admitted.updates;
+  const made = await strategy
+    .aggregate(large?.smallOf(state) ?? state, updates)
+    .finally(() => admitted.tellRejected());
   const { round: ended } = lineage;
   const next = rememberCounted(strategy, { next: made, round: ended, counted: account.counted });
   const reference = admitted.reference();
   if (reference === undefined || account.updates < minUpdates)
     throw tooFew(account, { minUpdates, saveFile });
-  const written = await writeGlobal({
-    strategy,
-    next,
-    from: state.weights,
-    like: reference.model,
-    saveFile,
-    stateOut,
-    count: noise?.count,
-  });
+  const like = reference.model;
+  const from = state.weights;
+  const written =
+    (await large?.write({ strategy, state, next, saveFile, signal })) ??
+    (await writeGlobal({ strategy, next, from, like, saveFile, stateOut, count: noise?.count }));
   const seconds = Math.round(performance.now() - startedAt) / 1000;
   const { updates: counted, examples, rejected } = account;
   const told = measuresTold(meter, options.strategy.clipNorm);

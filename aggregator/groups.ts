@@ -6,7 +6,7 @@ import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { SumArray, WeightedSums } from '../lib/federation/weighted-mean.js';
 import { type GroupClient, type GroupFacts, type GroupFile, readGroup } from '../lib/formats/group-file.js';
 import type { Reporter } from '../lib/observability/events.js';
-import type { RoundParent } from './admitted-updates.js';
+import type { RoundParent } from './admission.js';
 
 /** What all groups have to agree with; of what is not told, the first one decides. */
 interface GroupExpectations {

@@ -3,7 +3,7 @@ import { UsageError } from '../lib/core/errors.js';
 import type { ServerState, Strategy } from '../lib/federation/strategies/strategy.js';
 import { startState } from '../lib/formats/server-state.js';
 import type { Reporter } from '../lib/observability/events.js';
-import type { RoundParent } from './admitted-updates.js';
+import type { RoundParent } from './admission.js';
 
 /** Files of the server's state, as asked for. */
 export interface StateFiles {

@@ -33,10 +33,12 @@ export function createExactSums(length: number): ExactSums {
     low[at] = sum;
     if (left !== 0) rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
   };
-  const roundedAt = (at: number): number => {
-    const more = rest.get(at);
-    if (more === undefined) return (high[at] as number) + (low[at] as number);
-    return fromUnits(toUnits(high[at] as number) + toUnits(low[at] as number) + more);
+  const rounded = (): Float64Array => {
+    const sums = new Float64Array(length);
+    for (let at = 0; at < length; at++) sums[at] = (high[at] as number) + (low[at] as number);
+    for (const [at, more] of rest)
+      sums[at] = fromUnits(toUnits(high[at] as number) + toUnits(low[at] as number) + more);
+    return sums;
   };
 
   return {
@@ -67,7 +69,7 @@ export function createExactSums(length: number): ExactSums {
       low[at] = small;
     },
     parts() {
-      const first = Float64Array.from({ length }, (_, at) => roundedAt(at));
+      const first = rounded();
       const second = new Float64Array(length);
       for (let at = 0; at < length; at++) {
         if (!rest.has(at))
@@ -86,7 +88,7 @@ export function createExactSums(length: number): ExactSums {
       while (parts.length > 1 && parts.at(-1)?.every((value) => value === 0)) parts.pop();
       return parts;
     },
-    rounded: () => Float64Array.from({ length }, (_, at) => roundedAt(at)),
+    rounded,
   };
 }
 

@@ -19,7 +19,7 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Number of parameters of a model. */
 export function parameterCount(weights: Weights): number {
-  return weights.reduce((count, array) => count + array.values.length, 0);
+  return weights.reduce((count, { shape }) => count + sizeOf(shape), 0);
 }
 
 /** Writes a shape the way error messages show it, e.g. `[28,28,1]`. */

@@ -30,6 +30,8 @@ interface UpdateExpectations {
   readonly like: Weights;
   /** What the strategy needs beside the weights. */
   readonly extras?: ExtraKinds | undefined;
+  /** Why its weights, which are like the others', cannot be used; found by looking at them unless told. */
+  readonly whyUnusable?: ((weights: Weights) => string | null) | undefined;
   /** Clients whose updates were accepted already. */
   readonly accepted: ReadonlySet<number>;
 }
@@ -39,7 +41,7 @@ export function validateUpdate(update: ClientUpdate, expected: UpdateExpectation
   const { like, extras: kinds = {} } = expected;
   return (
     validateFacts(update, expected) ??
-    validateWeights(update.weights, like) ??
+    validateWeights(update.weights, like, expected) ??
     validateExtras(update.extras, { kinds, like })
   );
 }
@@ -55,7 +57,12 @@ function validateFacts(update: ClientUpdate, { parent, round, accepted }: Update
 }
 
 /** Why `weights` cannot be averaged with models like `like`; null when they can. */
-export function validateWeights(weights: Weights, like: Weights): string | null {
+export function validateWeights(
+  weights: Weights,
+  like: Weights,
+  { whyUnusable: told }: Pick<UpdateExpectations, 'whyUnusable'> = {},
+): string | null {
+  if (told !== undefined) return compareArrays(weights, like) ?? told(weights);
   return compareArchitecture(weights, like) ?? whyUnusable(weights);
 }
 
@@ -123,16 +130,40 @@ const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
  * with them gives NaN in the next round.
  */
 export function whyUnusable(weights: Weights): string | null {
-  let squares = 0;
+  const check = createUsableCheck();
   for (const { name, values } of weights) {
-    for (let at = 0; at < values.length; at++) {
-      const value = values[at] as number;
-      if (!Number.isFinite(value)) return `holds ${value} in ${name} at position ${at}`;
-      squares += value * value;
-    }
+    const reason = check.add(name, values);
+    if (reason !== null) return reason;
   }
-  if (squares <= MAX_FLOAT32) return null;
-  return `has weights of norm ${Math.sqrt(squares).toPrecision(3)}, whose square float32 cannot hold`;
+  return check.end();
+}
+
+/** The same of weights that come in parts. */
+interface UsableCheck {
+  /** Of numbers of the array `name`, from position `from` on. */
+  add(name: string, values: Float32Array, from?: number): string | null;
+  /** Of all that was added. */
+  end(): string | null;
+}
+
+/** A look at weights that come in parts, in their order. */
+export function createUsableCheck(): UsableCheck {
+  let squares = 0;
+  return {
+    add(name, values, from = 0) {
+      let sum = squares;
+      // What is not finite stays so in the sum, and the square of no float32 exceeds float64.
+      for (let at = 0; at < values.length; at++) sum += (values[at] as number) * (values[at] as number);
+      squares = sum;
+      if (Number.isFinite(sum)) return null;
+      const at = values.findIndex((value) => !Number.isFinite(value));
+      return `holds ${values[at]} in ${name} at position ${from + at}`;
+    },
+    end() {
+      if (squares <= MAX_FLOAT32) return null;
+      return `has weights of norm ${Math.sqrt(squares).toPrecision(3)}, whose square float32 cannot hold`;
+    },
+  };
 }
 
 const abbreviate = (hash: string) => `${hash.slice(0, 12)}…`;

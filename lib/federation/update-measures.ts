@@ -25,10 +25,24 @@ export interface UpdateMeasure {
 interface UpdateMeter {
   /** The same updates, each measured before it is passed on. */
   pass(updates: Updates): AsyncGenerator<WeightedUpdate>;
+  /** Begins to measure an update that comes in parts. */
+  begin(): Measuring;
+  /** Counts one that was measured so. */
+  count(measured: Measuring, update: Pick<WeightedUpdate, 'client' | 'examples'>): void;
   /** What was found of those that tell their client, in the order in which they came. */
   found(): UpdateMeasure[];
   /** Of the norms of all. */
   medianNorm(): number;
+}
+
+/** An update whose arrays come one after the other, in parts. */
+export interface Measuring {
+  /** The next numbers of the array, and those of the global model there. */
+  add(values: Float32Array, origin: Float32Array): void;
+  endArray(): void;
+  /** The sum of the squares of all differences so far. */
+  squares(): number;
+  readonly kept: Float32Array;
 }
 
 /** What a result tells of the updates that a meter has seen, and of the norm that they were clipped to where that is theirs. */
@@ -67,13 +81,20 @@ export function createUpdateMeter(
   // Of far too many updates the norms alone are told.
   const scratch = room < Math.min(parameters, MIN_SKETCH) ? new Float32Array(length) : undefined;
   const passed: Passed[] = [];
+  const begin = () => measuring(scratch ?? new Float32Array(length), isSketch);
+  const count: UpdateMeter['count'] = ({ kept, squares }, { client, examples }) =>
+    passed.push({ client, examples, norm: Math.sqrt(squares()), kept });
   return {
+    begin,
+    count,
     async *pass(updates) {
       for await (const update of updates) {
-        const { client, examples, weights } = update;
-        const kept = scratch ?? new Float32Array(length);
-        const norm = Math.sqrt(keepDifference(kept, { weights, global, isSketch }));
-        passed.push({ client, examples, norm, kept });
+        const measured = begin();
+        for (const [index, { values }] of update.weights.entries()) {
+          measured.add(values, (global[index] as WeightArray).values);
+          measured.endArray();
+        }
+        count(measured, update);
         yield update;
       }
     },
@@ -104,35 +125,40 @@ export function createUpdateMeter(
 
 const significant = (norm: number): number => Number(norm.toPrecision(6));
 
-interface Difference {
-  readonly weights: Weights;
-  readonly global: Weights;
-  readonly isSketch: boolean;
-}
-
 /** Numbers in a row that have one sign in a sketch: drawing one for each would take longer than all else. */
 const RUN = 8;
 
-/** Adds the difference to `kept`; returns the sum of its squares. */
-function keepDifference(kept: Float32Array, { weights, global, isSketch }: Difference): number {
+/** Adds differences to `kept`. */
+function measuring(kept: Float32Array, isSketch: boolean): Measuring {
   const { length } = kept;
-  let [sum, place, run] = [0, 0, 0];
-  for (const [index, { values }] of weights.entries()) {
-    const origin = (global[index] as WeightArray).values;
-    for (let from = 0; from < values.length; ) {
-      const to = Math.min(values.length, from + RUN, from + length - place);
-      const sign = isSketch ? signOf(run++) : 1;
-      const shift = place - from;
-      for (let at = from; at < to; at++) {
-        const change = (values[at] as number) - (origin[at] as number);
-        sum += change * change;
-        kept[at + shift] = (kept[at + shift] as number) + sign * change;
+  let [squares, next, run, left, sign] = [0, 0, 0, 0, 1];
+  return {
+    kept,
+    squares: () => squares,
+    endArray() {
+      left = 0;
+    },
+    add(values, origin) {
+      let [sum, place] = [squares, next];
+      for (let from = 0; from < values.length; ) {
+        if (left === 0) {
+          left = Math.min(RUN, length - place);
+          sign = isSketch ? signOf(run++) : 1;
+        }
+        const to = Math.min(values.length, from + left);
+        const [shift, factor] = [place - from, sign];
+        for (let at = from; at < to; at++) {
+          const change = (values[at] as number) - (origin[at] as number);
+          sum += change * change;
+          kept[at + shift] = (kept[at + shift] as number) + factor * change;
+        }
+        left -= to - from;
+        place = to + shift === length ? 0 : to + shift;
+        from = to;
       }
-      place = to + shift === length ? 0 : to + shift;
-      from = to;
-    }
-  }
-  return sum;
+      [squares, next] = [sum, place];
+    },
+  };
 }
 
 /** 1 or -1 by the bits of a number, mixed (the finaliser of MurmurHash3): the same for all updates. */

@@ -113,7 +113,7 @@ export async function writeGlobal({
 }
 
 /** The weights of frozen layers as they were, whatever a strategy or its noise makes of what clients sent. */
-function withFrozen(
+export function withFrozen(
   weights: Weights,
   { from, layers }: { readonly from: Weights; readonly layers: readonly string[] },
 ): Weights {
@@ -131,12 +131,20 @@ function checkUsable(
   for (const [what, values] of [['the model', weights], ...Object.entries(slots)] as const) {
     const reason = whyUnusable(values);
     if (reason === null) continue;
-    throw new DataError({
-      file: saveFile,
-      expected: `a global model that the next round can start from, made by ${strategy.name}`,
-      found: `that ${what} ${reason} (not written; lower the learning rates, or leave out what is too large with --clip-norm)`,
-    });
+    throw unusableGlobal(`${what} ${reason}`, { strategy, saveFile });
   }
+}
+
+/** What is said of a result that no round can start from. */
+export function unusableGlobal(
+  reason: string,
+  { strategy, saveFile }: Pick<NextGlobal, 'strategy' | 'saveFile'>,
+): DataError {
+  return new DataError({
+    file: saveFile,
+    expected: `a global model that the next round can start from, made by ${strategy.name}`,
+    found: `that ${reason} (not written; lower the learning rates, or leave out what is too large with --clip-norm)`,
+  });
 }
 
 interface SlotChecks {

@@ -28,6 +28,7 @@ export function clipNorm(strategy: Strategy, maxNorm: ClipNorm): Strategy {
     return {
       ...strategy,
       needsGlobal: true,
+      isElementwise: false,
       aggregate: (state, updates) => strategy.aggregate(state, clipped(updates, state.weights, maxNorm)),
     };
   }
@@ -35,6 +36,7 @@ export function clipNorm(strategy: Strategy, maxNorm: ClipNorm): Strategy {
   return {
     ...rest,
     needsGlobal: true,
+    isElementwise: false,
     async aggregate(state, updates) {
       const held = await copyUpdates(updates, { who: 'Clipping to the median norm' });
       const norm = medianOfNumbers(held.map(({ weights }) => distance(weights, state.weights)));

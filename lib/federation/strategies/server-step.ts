@@ -109,6 +109,8 @@ export function stepStrategy(
     needsGlobal: server.needsGlobal || average.needsGlobal,
     slots: server.slots,
     ...(average.keepsClip ? { keepsClip: true } : {}),
+    // A step looks at one element after the other; slots lie in a file of their own, which is written whole.
+    ...(average === weightedMean && server.slots.length === 0 ? { isElementwise: true } : {}),
     ...(terms === undefined ? {} : { terms }),
     aggregate: async (state, updates) => stepTo(state, await average.mean(state, updates, terms)),
     ...(meanOfGroups === undefined

@@ -51,6 +51,11 @@ export interface Strategy {
   readonly slots: readonly string[];
   /** Whether the state carries the norm that updates are clipped to. */
   readonly keepsClip?: boolean;
+  /**
+   * Whether each number of the result follows from the numbers at its place in the updates and the global model: a model
+   * can then be aggregated in pieces, as if each were a model of its own.
+   */
+  readonly isElementwise?: boolean;
   /** What clients do beside training. */
   readonly client?: ClientSide;
   /** What of an update is added up, for groups of updates; its weights where it is absent. */

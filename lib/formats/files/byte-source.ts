@@ -1,11 +1,11 @@
 /** Bytes at any place without all of them being in memory: of an open file, of a new one, of what is in memory already. */
 import { createHash } from 'node:crypto';
-import { ftruncateSync, readSync, writeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { DataError, isFedbatchError } from '../../core/errors.js';
 import { errorCode } from '../../core/system-errors.js';
 import { writeFileAtomicBy } from './atomic-file.js';
-import { againIfStale, checkLimits, type ReadLimits, unreadable } from './read-file.js';
+import { againIfStale, checkLimits, type ReadLimits, unreadableFile } from './read-file.js';
 
 /** Bytes at places from 0 on. */
 export interface ByteSource {
@@ -36,7 +36,7 @@ export function allBytes(source: ByteSource): Uint8Array {
 const MAX_AT_ONCE_BYTES = 1 << 30;
 
 /** Fills `into` from an open file; a read that the system has cut short is no end of the file. */
-export function readAt(file: number, into: Uint8Array, at: number): number {
+function readAt(file: number, into: Uint8Array, at: number): number {
   let filled = 0;
   while (filled < into.length) {
     const count = readSync(
@@ -76,28 +76,55 @@ export async function withOpenFile<T>(
       const handle = await open(path);
       try {
         const { size: sizeBytes } = await handle.stat();
-        const identity = await identityOf(handle);
-        const read = (into: Uint8Array, at: number) => readAt(handle.fd, into, at);
-        const result = await use({ sizeBytes, identity, read });
-        if ((await identityOf(handle)) === identity) return result;
-        throw new DataError({
-          file: path,
-          expected: what,
-          found: 'one that was written to while it was read',
-        });
+        const { fd } = handle;
+        const identity = identityOf(fd);
+        const result = await use({ sizeBytes, identity, read: (into, at) => readAt(fd, into, at) });
+        requireSame(fd, identity, path, what);
+        return result;
       } finally {
         await handle.close();
       }
     });
   } catch (error) {
     if (isFedbatchError(error) || errorCode(error) === '') throw error;
-    throw unreadable(path, what, error);
+    throw unreadableFile(path, what, error);
   }
 }
 
+/**
+ * Lets `use` read once more in a file that was open before.
+ *
+ * @throws {DataError} when it is another one now, somebody wrote to it, or it cannot be read
+ */
+export function readAgain<T>(
+  path: string,
+  { what, identity }: { readonly what: string; readonly identity: string },
+  use: (file: ByteSource) => T,
+): T {
+  let file: number | undefined;
+  try {
+    file = openSync(path, 'r');
+    const fd = file;
+    requireSame(fd, identity, path, what);
+    const result = use({ sizeBytes: fstatSync(fd).size, read: (into, at) => readAt(fd, into, at) });
+    requireSame(fd, identity, path, what);
+    return result;
+  } catch (error) {
+    if (isFedbatchError(error) || errorCode(error) === '') throw error;
+    throw unreadableFile(path, what, error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+function requireSame(file: number, identity: string, path: string, what: string): void {
+  if (identityOf(file) === identity) return;
+  throw new DataError({ file: path, expected: what, found: 'one that was written to while it was read' });
+}
+
 /** What changes when another file is at the place, or somebody writes to it. */
-async function identityOf(file: FileHandle): Promise<string> {
-  const { dev, ino, size, mtimeNs } = await file.stat({ bigint: true });
+function identityOf(file: number): string {
+  const { dev, ino, size, mtimeNs } = fstatSync(file, { bigint: true });
   return [dev, ino, size, mtimeNs].join();
 }
 

@@ -41,7 +41,7 @@ export async function readFileBytes(
     return await againIfStale(() => readWhole(path));
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw unreadable(path, what, error);
+    throw unreadableFile(path, what, error);
   }
 }
 
@@ -96,7 +96,7 @@ export async function readFileShared(path: string, what: string): Promise<Uint8A
   try {
     return await againIfStale(() => readWholeShared(path));
   } catch (error) {
-    throw unreadable(path, what, error);
+    throw unreadableFile(path, what, error);
   }
 }
 
@@ -167,12 +167,12 @@ export async function sha256OfFile(path: string, what: string): Promise<string> 
       return hash.digest('hex');
     });
   } catch (error) {
-    throw unreadable(path, what, error);
+    throw unreadableFile(path, what, error);
   }
 }
 
 /** What the system's refusal to read a file means to a user. */
-export function unreadable(path: string, what: string, cause: unknown): DataError {
+export function unreadableFile(path: string, what: string, cause: unknown): DataError {
   const code = errorCode(cause);
   const found =
     code === 'ENOENT'

@@ -28,6 +28,12 @@ interface VirtualNode {
   stream_ops: { readonly read: Transfer; readonly write: Transfer };
 }
 
+/**
+ * From here on an array is read and written where it lies in the file, past the library, whose memory never gets smaller.
+ * Smaller ones lie in its buffers, of 64 KiB each.
+ */
+export const LARGE_ARRAY_BYTES = 1 << 17;
+
 /** Where the bytes of a file lie. Numbers of bytes and places in the file are as large as the file is. */
 export interface Backing {
   readonly sizeBytes: number;

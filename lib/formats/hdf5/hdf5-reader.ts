@@ -7,12 +7,17 @@ import { type ByteSource, memorySource } from '../files/byte-source.js';
 import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
 import { type HeapFacts, inspectHeaps } from './hdf5-global-heap.js';
-import { type Backing, type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
+import {
+  type Backing,
+  type Hdf5Library,
+  LARGE_ARRAY_BYTES,
+  loadLibrary,
+  withMemory,
+  withVirtualFile,
+} from './hdf5-library.js';
 
 /** Largest array that the library reads: its memory ends at 2 GiB and has to hold the file's chunks beside it. */
 const MAX_ARRAY_BYTES = 1 << 30;
-/** Smaller arrays lie in the library's buffers, of 64 KiB each: it is asked for them. */
-const MIN_PLACED_BYTES = 1 << 17;
 /** Largest attribute that is read; Keras' longest, a model's architecture, lies outside as one text. */
 const MAX_ATTRIBUTE_BYTES = 1 << 20;
 /** What the texts of one attribute can come to at most, whose entries may all be the same long text of the file. */
@@ -258,8 +263,8 @@ function createReader(
   const placeOf = (path: string, metadata: Metadata): number | undefined => {
     const { size, shape, littleEndian } = metadata;
     const sizeBytes = size * sizeOf(shape ?? []);
-    if (!isContiguous(metadata) || !littleEndian || sizeBytes < MIN_PLACED_BYTES) return undefined;
-    const extents = leadingBox(shape ?? [], MIN_PLACED_BYTES / size);
+    if (!isContiguous(metadata) || !littleEndian || sizeBytes < LARGE_ARRAY_BYTES) return undefined;
+    const extents = leadingBox(shape ?? [], LARGE_ARRAY_BYTES / size);
     const boxBytes = size * sizeOf(extents);
     const [count, zeros, ones] = [extents.map(BigInt), extents.map(() => 0n), extents.map(() => 1n)];
     const place = withMemory(library, boxBytes, (pointer) =>

@@ -2,15 +2,20 @@
 import type { File as Hdf5File } from 'h5wasm';
 import { UsageError } from '../../core/errors.js';
 import { sizeOf } from '../../core/weights.js';
-import { type Backing, type Hdf5Library, loadLibrary, withMemory, withVirtualFile } from './hdf5-library.js';
+import {
+  type Backing,
+  type Hdf5Library,
+  LARGE_ARRAY_BYTES,
+  loadLibrary,
+  withMemory,
+  withVirtualFile,
+} from './hdf5-library.js';
 
 /** HDF5 keeps an attribute inside an object header message, whose length has 16 bits; Keras splits at the same size. */
 export const MAX_INLINE_ATTRIBUTE_BYTES = 64512;
 
 /** More than names, attributes and the tables of groups take in most files. */
 const HEADER_BYTES = 1 << 17;
-/** Smaller arrays go through the library's buffers, of 64 KiB each. */
-const MIN_PLACED_BYTES = 1 << 17;
 /** Largest array that the library makes room for: it counts in 32 bits, and writes half as much at once. */
 const MAX_ARRAY_BYTES = 2 ** 31 - 1;
 
@@ -206,7 +211,7 @@ function createWriter(library: Hdf5Library, file: Hdf5File, { target, rooms }: W
     integer: (path, name, value) => at(path).create_attribute(name, [value], [], '<q'),
     floats(path, { shape, values }) {
       const { byteLength: sizeBytes, buffer, byteOffset } = values;
-      if (sizeBytes < MIN_PLACED_BYTES) {
+      if (sizeBytes < LARGE_ARRAY_BYTES) {
         file.create_dataset({ name: path.slice(1), data: values, shape: [...shape] });
         return;
       }
@@ -215,7 +220,7 @@ function createWriter(library: Hdf5Library, file: Hdf5File, { target, rooms }: W
     },
     room(path, shape) {
       const sizeBytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(shape);
-      return sizeBytes < MIN_PLACED_BYTES ? undefined : roomFor(path, { shape, type: '<f', sizeBytes });
+      return sizeBytes < LARGE_ARRAY_BYTES ? undefined : roomFor(path, { shape, type: '<f', sizeBytes });
     },
     bytes: (path, values) => void file.create_dataset({ name: path.slice(1), data: values }),
   };

@@ -1,7 +1,7 @@
 /** What a Keras HDF5 model file holds, whichever Keras version wrote it: layers of its `model_config`, names of weights. */
 import { DataError } from '../../core/errors.js';
 import { own } from '../../core/own.js';
-import type { Weights } from '../../core/weights.js';
+import type { WeightArray, Weights } from '../../core/weights.js';
 import type { Extras } from '../../federation/client-side.js';
 import type { UpdateFacts } from '../../federation/client-update.js';
 import type { DataNames } from './data-names.js';
@@ -38,6 +38,17 @@ export interface KerasFile {
   /** What its strategy needs of the update; read where it is asked for. */
   readonly extras?: Extras;
 }
+
+/** An array whose numbers stay in the file: it has no values, they begin there at byte `place`. */
+export interface PlacedArray extends WeightArray {
+  readonly place: number;
+}
+
+/** Whether an array's numbers stay in its file. */
+export const isPlaced = (array: WeightArray): array is PlacedArray => 'place' in array;
+
+/** Of an array that is in no memory. */
+export const NO_VALUES = new Float32Array();
 
 /** What is the same in all models of a run, beside its weights. */
 export type KerasFrame = Pick<

@@ -11,7 +11,15 @@ import type { FloatBytes } from '../hdf5/float-bytes.js';
 import type { Hdf5Reader, UnreadArray } from '../hdf5/hdf5-reader.js';
 import { readExtras, readUpdateAttributes } from './client-update-file.js';
 import { type DataNames, dataNamesSchema } from './data-names.js';
-import { canonicalNames, KERAS_FILE, type KerasFile, type LayerConfig, layerConfigs } from './keras-file.js';
+import {
+  canonicalNames,
+  KERAS_FILE,
+  type KerasFile,
+  type LayerConfig,
+  layerConfigs,
+  NO_VALUES,
+  type PlacedArray,
+} from './keras-file.js';
 import { checkArrays } from './keras-shapes.js';
 import { groupNames, variablesOf } from './keras-variables.js';
 
@@ -35,6 +43,8 @@ export interface ReadOptions {
   readonly like?: Weights | undefined;
   /** Refuses arrays that are stored in chunks, which may be compressed: ours are not. */
   readonly isPlain?: boolean;
+  /** Leaves the numbers of large arrays in the file where they lie there as they are: those are then {@link PlacedArray}s. */
+  readonly isPlaced?: boolean;
   /** What of an update's extras is read. */
   readonly extras?: ExtraKinds | undefined;
 }
@@ -82,7 +92,9 @@ export function readModel(
   const place = { file, types: options.types ?? ANY_NUMBER };
   const outlines = (archived === undefined ? outlineNamed : outlineNumbered)(hdf5, layers, place);
   const isTheano = archived === undefined && readEither(hdf5, 'backend') === 'theano';
-  const read = readWeights(outlines, { file, ...options });
+  // A kernel that has to be turned, or that lies in a member of an archive, has no place in the file.
+  const isPlaced = options.isPlaced === true && !isTheano && archived === undefined;
+  const read = readWeights(outlines, { file, ...options, isPlaced });
   const weights = isTheano ? read.map(flipKernel) : read;
   const kinds = options.extras;
   const { trainingConfig } = head;
@@ -225,7 +237,7 @@ function outlineNumbered(
 /** The numbers of arrays, once they are such as the options ask for. */
 function readWeights(
   outlines: readonly UnreadWeights[],
-  { file, like, isPlain = false }: ReadOptions & { readonly file: string },
+  { file, like, isPlain = false, isPlaced = false }: ReadOptions & { readonly file: string },
 ): Weights {
   const difference = like === undefined ? null : compareArrays(outlines, like);
   if (difference !== null) throw new OtherArraysError(file, difference);
@@ -234,7 +246,10 @@ function readWeights(
     const expected = `${packed.name} as fedbatch stores it, its numbers one after the other`;
     throw new DataError({ file, expected, found: 'them in chunks' });
   }
-  return outlines.map(({ name, shape, read }) => ({ name, shape, values: read() }));
+  return outlines.map(({ name, shape, read, place: find }): WeightArray | PlacedArray => {
+    const place = isPlaced ? find() : undefined;
+    return place === undefined ? { name, shape, values: read() } : { name, shape, values: NO_VALUES, place };
+  });
 }
 
 /** A list of names that Keras splits over `name0`, `name1`, … where it is too long for one attribute. */

@@ -16,7 +16,7 @@ import { readHdf5 } from '../hdf5/hdf5-reader.js';
 import { type Hdf5Writer, MAX_INLINE_ATTRIBUTE_BYTES, writeHdf5, writeHdf5To } from '../hdf5/hdf5-writer.js';
 import { readUpdateAttributes, writeExtras, writeUpdateAttributes } from './client-update-file.js';
 import { encodeArchive, makeGroups, openArchive, writeVariables } from './keras-archive.js';
-import { KERAS_FILE, type KerasFile, layerConfigs, layerOf } from './keras-file.js';
+import { KERAS_FILE, type KerasFile, layerConfigs, layerOf, NO_VALUES } from './keras-file.js';
 import {
   checkSignature,
   type KerasHead,
@@ -111,6 +111,33 @@ export async function writeKerasFile(path: string, file: KerasFile): Promise<str
   return sha256(bytes);
 }
 
+/** Writes numbers of the array `name`, from position `from` on. */
+type WritePart = (name: string, from: number, values: Float32Array) => void;
+
+/**
+ * The same in HDF5, of a model whose large arrays have no values: `fill` writes these, in parts.
+ *
+ * @throws {StorageError} when the volume refuses; what `fill` throws, and the file does not appear
+ */
+export function writeLargeKerasFile(
+  path: string,
+  file: KerasFile,
+  fill: (write: WritePart) => Promise<void>,
+): Promise<string> {
+  return writeFileHashed(path, async (target) => {
+    const rooms = new Map<string, number>();
+    await writeHdf5To(target, (hdf5) => writeModel(hdf5, file, rooms));
+    await fill((name, from, { buffer, byteOffset, byteLength }) => {
+      const place = rooms.get(name);
+      if (place === undefined) throw new Error(`no room was made for ${name}`);
+      target.write(
+        new Uint8Array(buffer, byteOffset, byteLength),
+        place + from * Float32Array.BYTES_PER_ELEMENT,
+      );
+    });
+  });
+}
+
 /** What is ours beside a model; Keras passes over it. */
 function writeFacts(hdf5: Hdf5Writer, file: KerasFile): void {
   if (file.scale !== undefined) hdf5.text('/', SCALE_ATTRIBUTE, file.scale);
@@ -122,7 +149,7 @@ function writeFacts(hdf5: Hdf5Writer, file: KerasFile): void {
 const ROOT = '/model_weights';
 
 /** Fills `hdf5` with the model. Calls come in a fixed order: it decides the bytes. */
-function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
+function writeModel(hdf5: Hdf5Writer, file: KerasFile, rooms?: Map<string, number>): void {
   const layers = layerConfigs(file.modelConfig, 'the model to be written').map(({ name }) => name);
   const arraysOf = groupByLayer(file, new Set(layers));
   writeVersion(hdf5, '/', file);
@@ -142,7 +169,10 @@ function writeModel(hdf5: Hdf5Writer, file: KerasFile): void {
     for (const array of arrays) {
       const path = `${group}/${array.name}`;
       makeGroups(hdf5, groups, path.slice(0, path.lastIndexOf('/')));
-      hdf5.floats(path, array);
+      const room =
+        rooms !== undefined && array.values === NO_VALUES ? hdf5.room(path, array.shape) : undefined;
+      if (room === undefined) hdf5.floats(path, array);
+      else rooms?.set(array.name, room);
     }
   }
   if (file.extras !== undefined) writeExtras(hdf5, file.extras);
@@ -157,7 +187,7 @@ function groupByLayer(
   for (const array of file.weights) {
     const layer = layerOf(array.name, layers);
     if (layer === undefined) throw new Error(`Weight ${array.name} belongs to no layer of the model.`);
-    if (sizeOf(array.shape) !== array.values.length) {
+    if (array.values !== NO_VALUES && sizeOf(array.shape) !== array.values.length) {
       throw new Error(
         `Weight ${array.name} of ${formatShape(array.shape)} has ${array.values.length} values.`,
       );
