@@ -6,7 +6,7 @@ import { formatShape, sizeOf } from '../../core/weights.js';
 import { type ByteSource, memorySource } from '../files/byte-source.js';
 import { inflateBudget, MAX_EXPANSION, SMALL_BYTES } from '../files/read-file.js';
 import { decodeFloats, type FloatBytes } from './float-bytes.js';
-import { type HeapFacts, inspectHeaps } from './hdf5-global-heap.js';
+import { guardHeaps } from './hdf5-global-heap.js';
 import {
   type Backing,
   type Hdf5Library,
@@ -65,26 +65,16 @@ export interface UnreadArray {
 /**
  * Opens bytes as HDF5 for the time of `use`. `name` is what error messages call the file.
  *
- * @param heaps what is known of its global heaps, where they were inspected before
  * @throws {DataError} when the bytes are damaged; what `use` throws passes through, and what the system says of a file.
  */
 export async function readHdf5<T>(
   from: ByteSource | Uint8Array,
   name: string,
   use: (hdf5: Hdf5Reader) => T,
-  heaps?: HeapFacts,
 ): Promise<T> {
   const source = from instanceof Uint8Array ? memorySource(from) : from;
-  const { isEndless, largestBytes } = heaps ?? inspectHeaps(source);
-  if (isEndless) {
-    throw new DataError({
-      file: name,
-      expected: 'an HDF5 file',
-      found: 'a damaged file (a broken global heap)',
-    });
-  }
   const library = await loadLibrary();
-  const watched = watch(source);
+  const watched = watch(source, name);
   return withVirtualFile(
     library,
     (path) => {
@@ -92,7 +82,7 @@ export async function readHdf5<T>(
         const file = new library.File(path, 'r');
         try {
           const budgetBytes = inflateBudget(source.sizeBytes);
-          return use(createReader(library, file, { name, budgetBytes, longestText: largestBytes, watched }));
+          return use(createReader(library, file, { name, budgetBytes, watched }));
         } finally {
           file.close();
         }
@@ -108,8 +98,11 @@ export async function readHdf5<T>(
   );
 }
 
-/** A source that tells which of its bytes the library has put at a place of its memory. */
-interface Watched extends Backing, ByteSource {
+/** What the library is let see of a source. */
+interface Watched extends Backing {
+  readonly source: ByteSource;
+  /** Bytes of the longest text of variable length. */
+  longestText(): number;
   /** Where the file has what `read` puts at `pointer`, if that is `sizeBytes` in one piece. */
   placeOf(
     read: () => void,
@@ -117,13 +110,18 @@ interface Watched extends Backing, ByteSource {
   ): number | undefined;
 }
 
-function watch({ sizeBytes, read }: ByteSource): Watched {
+function watch(source: ByteSource, file: string): Watched {
+  const heaps = guardHeaps(source);
   let seen: ((into: Uint8Array, at: number) => void) | undefined;
   return {
-    sizeBytes,
+    source,
+    sizeBytes: source.sizeBytes,
+    longestText: heaps.largestBytes,
     read(into, at) {
       seen?.(into, at);
-      return read(into, at);
+      if (!heaps.isEndless(at, into.length)) return source.read(into, at);
+      const found = 'a damaged file (a broken global heap)';
+      throw new DataError({ file, expected: 'an HDF5 file', found });
     },
     placeOf(use, part) {
       let place: number | undefined;
@@ -144,15 +142,13 @@ interface Opened {
   readonly name: string;
   /** What all arrays that are read may come to. */
   readonly budgetBytes: number;
-  /** Bytes of the longest text of variable length. */
-  readonly longestText: number;
   readonly watched: Watched;
 }
 
 function createReader(
   library: Hdf5Library,
   file: Hdf5File,
-  { name, budgetBytes, longestText, watched }: Opened,
+  { name, budgetBytes, watched }: Opened,
 ): Hdf5Reader {
   const { Module } = library;
   let leftBytes = budgetBytes;
@@ -186,7 +182,8 @@ function createReader(
       const found = `${sizeBytes} bytes of ${describeType(library, metadata)}`;
       throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
     }
-    if (metadata.vlen && metadata.total_size > 1 && metadata.total_size * longestText > MAX_TEXTS_BYTES) {
+    const longestText = metadata.vlen && metadata.total_size > 1 ? watched.longestText() : 0;
+    if (metadata.total_size * longestText > MAX_TEXTS_BYTES) {
       const found = `${metadata.total_size} texts beside one of ${longestText} bytes`;
       throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
     }
@@ -241,7 +238,7 @@ function createReader(
     const place = placeOf(path, metadata);
     if (place !== undefined) {
       const values = new Uint8Array(sizeBytes);
-      watched.read(values, place);
+      watched.source.read(values, place);
       return values;
     }
     if (sizeBytes > MAX_ARRAY_BYTES) {
