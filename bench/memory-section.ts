@@ -2,19 +2,35 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
-import { interleave, type ProcessSample } from './measure.js';
+import { interleave, type ProcessSample, sampleProcess } from './measure.js';
+import { availablePeers, prepareH5py } from './peers.js';
 import { medianOf, type Table } from './report.js';
-import { type BenchOptions, fedbatch, withDirectory } from './section.js';
+import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
+
+const MEAN = peerScript('h5py_mean.py');
 
 const CLIENTS = [0, 1, 2];
 /** Units of the hidden layers, by what they come to. */
 const MODELS = { '1.0 million': '1000,250', '5.0 million': '2000,1700', '25.0 million': '4900,4300' };
+/** Too large to be trained three times for a figure: models of other seeds stand for its updates. */
+const LARGE = ['244 million', '15000,15500'] as const;
+/** What the peer's row is called. */
+const peerStage = (name: string) => `the same mean by ${name} in float64`;
 
 /** Trainer, aggregator and evaluator as whole processes, on models of 1, 5 and 25 million parameters. */
 export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Table> {
   return withDirectory(async (directory) => {
     const at = (name: string) => join(directory, name);
     await fedbatch('split', '--data', 'digits', '--clients', `${CLIENTS.length}`, '--out', at('data'));
+    const { peers, notes } = await availablePeers({ h5py: prepareH5py });
+    const average = (updates: readonly string[], ...args: readonly string[]) => ({
+      [`aggregate ${updates.length} updates`]: () =>
+        fedbatch('aggregate', ...updates, ...args, '--out', at('next.h5')),
+      ...(peers.h5py && {
+        [peerStage(peers.h5py.name)]: () =>
+          sampleProcess(peers.h5py?.command ?? '', [MEAN, at('mean.h5'), ...updates]),
+      }),
+    });
     const rows: (readonly string[])[] = [];
     for (const [parameters, hidden] of Object.entries(MODELS)) {
       const model = at(`${hidden}.h5`);
@@ -33,28 +49,42 @@ export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Ta
         {
           'train, 3 steps of 32, SGD': () => train(0, 'sgd', at('sgd.h5')),
           'train, 3 steps of 32, Adam': () => train(0, 'adam', at('adam.h5')),
-          [`aggregate ${CLIENTS.length} updates`]: () =>
-            fedbatch('aggregate', ...updates, '--parent', model, '--out', at('next.h5')),
+          ...average(updates, '--parent', model),
           'test on 600 images': () => fedbatch('evaluate', '--model', model, '--data', at('data/test.npz')),
         },
       );
       rows.push(...memoryRows(samples, { parameters, fileBytes: (await stat(model)).size }));
     }
-    return { header: ['parameters', 'file', 'stage', 'peak memory', 'times the file', 'wall time'], rows };
+    const [parameters, hidden] = LARGE;
+    const models = ['global', ...CLIENTS].map((name) => at(`large-${name}.h5`));
+    for (const [seed, out] of models.entries())
+      await fedbatch(
+        ...['init', '--data', at('data/0.npz'), '--model', 'mlp', '--hidden', hidden],
+        ...['--seed', `${seed}`, '--out', out],
+      );
+    const [global = '', ...updates] = models;
+    const name = `memory, ${parameters}`;
+    const samples = await interleave({ rounds, journal, name }, average(updates, '--parent', global));
+    rows.push(...memoryRows(samples, { parameters, fileBytes: (await stat(global)).size }));
+    const header = ['parameters', 'file', 'stage', 'peak memory', 'times the file', 'processor', 'wall time'];
+    return { header, rows, notes };
   });
 }
 
 /** A row for each stage. */
 export function memoryRows(
-  samples: Readonly<Record<string, readonly Pick<ProcessSample, 'seconds' | 'peakBytes'>[]>>,
+  samples: Readonly<
+    Record<string, readonly Pick<ProcessSample, 'seconds' | 'peakBytes' | 'ownProcessorSeconds'>[]>
+  >,
   { parameters, fileBytes }: { readonly parameters: string; readonly fileBytes: number },
 ): readonly (readonly string[])[] {
   return Object.entries(samples).map(([stage, each]) => {
     const peak = medianOf(each, ({ peakBytes }) => peakBytes);
     const seconds = medianOf(each, (sample) => sample.seconds);
+    const processor = medianOf(each, (sample) => sample.ownProcessorSeconds);
     return [
       ...[parameters, formatBytes(fileBytes), stage, formatBytes(peak)],
-      ...[`${(peak / fileBytes).toFixed(1)}×`, `${seconds.toFixed(1)} s`],
+      ...[`${(peak / fileBytes).toFixed(1)}×`, `${processor.toFixed(1)} s`, `${seconds.toFixed(1)} s`],
     ];
   });
 }

@@ -70,6 +70,15 @@ export async function prepareTables(): Promise<Peer> {
   return { command, name: names.join(', ') };
 }
 
+/** h5py and numpy: the Python in `FEDBATCH_H5PY_PYTHON`, else an environment with PyPI's. @throws {SkippedError} */
+export async function prepareH5py(): Promise<Peer> {
+  const command = process.env.FEDBATCH_H5PY_PYTHON ?? (await prepareEnvironment('h5py'));
+  return {
+    command,
+    name: `h5py ${await versionOf(command, 'h5py')}, numpy ${await versionOf(command, 'numpy')}`,
+  };
+}
+
 /** Debian's PyTorch, the floor. @throws {SkippedError} where it is not installed */
 export async function findDebianTorch(): Promise<Peer> {
   const command = '/usr/bin/python3';

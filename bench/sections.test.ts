@@ -50,9 +50,9 @@ test('a step is compared only where all sides train the same number of parameter
 });
 
 test("a memory table gives a stage's peak as a multiple of the model's file", () => {
-  const samples = { train: [{ seconds: 2, peakBytes: 400e6 }] };
+  const samples = { train: [{ seconds: 2, ownProcessorSeconds: 3, peakBytes: 400e6 }] };
   assert.deepEqual(memoryRows(samples, { parameters: '25 million', fileBytes: 100e6 }), [
-    ['25 million', '100.0 MB', 'train', '400.0 MB', '4.0×', '2.0 s'],
+    ['25 million', '100.0 MB', 'train', '400.0 MB', '4.0×', '3.0 s', '2.0 s'],
   ]);
 });
 

@@ -59,13 +59,17 @@ export function convAttributes({ layer, geometry }: ConvShape) {
   return isPlain(layer) ? window : { ...window, dilations: dilation, group: groups };
 }
 
+/** Numbers of the largest kernel that every example gets a gradient of its own for: 1 MB, as much as a core's cache holds. */
+const MAX_PRODUCT = 2 ** 18;
+
 /** The gradient of a plain convolution's kernel, as `[kh·kw·c, filters]`. */
 export function convKernelGradient(
   graph: GraphBuilder,
   { image, dy, batchSize }: ConvTensors,
   shape: ConvShape,
 ): Tensor {
-  return batchSize === undefined
+  const size = shape.layer.filters * tapCount(shape);
+  return batchSize === undefined || size > MAX_PRODUCT
     ? kernelGradient(graph, { image, filter: examplesAsChannels(graph, dy, shape) }, shape)
     : kernelGradientByExample(graph, { image, dy, batchSize }, shape);
 }
