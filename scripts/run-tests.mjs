@@ -59,7 +59,7 @@ const waits = (name) => {
     const imports = text.matchAll(/^(?:import|export) (?!type\b)[^;']*?from '(\.[^']*)\.js';$/gm);
     waiting.set(
       name,
-      /^(?!.*\basync\b)[^\s/*].*\bawait\b/m.test(text) ||
+      /^(?!.*\basync\b)(?![\s/*]).*\bawait\b/m.test(text) ||
         [...imports].some(([, target]) => waits(join(name, '..', target))),
     );
   }
@@ -99,13 +99,21 @@ const GROUP = [
   "import { describe } from 'node:test';",
   'const require = createRequire(import.meta.url);',
   'process.setMaxListeners(0);',
+  `const load = (name, file, url) => describe(name, () => {
+    try {
+      require(file);
+    } catch (error) {
+      // It waits while it is loaded, or something that it imports does.
+      if (error.code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
+      return import(url);
+    }
+  });`,
 ];
 const programOf = (paths, at) => {
   const file = join(directory, `group-${at}.mjs`);
   const lines = paths.map((path) => {
     const compiled = join(root, 'dist', path);
-    if (waits(path.replace(/\.js$/, ''))) return `await import(${JSON.stringify(pathToFileURL(compiled))});`;
-    return `describe(${JSON.stringify(path)}, () => void require(${JSON.stringify(compiled)}));`;
+    return `load(${JSON.stringify(path)}, ${JSON.stringify(compiled)}, ${JSON.stringify(pathToFileURL(compiled))});`;
   });
   writeFileSync(file, [...GROUP, ...lines].join('\n'));
   return file;

@@ -88,16 +88,14 @@ const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
   BatchNormalization: ['synchronized', 'fused', 'renorm_momentum', 'renorm_clipping'],
 };
 
+const readLayers = async (name: string) =>
+  layersOf((await readKerasFile(fixturePath(`${name}.h5`))).modelConfig);
+const inFixtures = await Promise.all(KERAS_FIXTURES.map(readLayers));
+
 /** The layers of every Keras generation as they stand in files. */
 const written: readonly KerasObject[] = [
   ...GENERATIONS.flatMap((generation) => settingGroups(generation).map(({ layer }) => layer)),
-  ...(
-    await Promise.all(
-      KERAS_FIXTURES.map(async (name) =>
-        layersOf((await readKerasFile(fixturePath(`${name}.h5`))).modelConfig),
-      ),
-    )
-  ).flat(),
+  ...inFixtures.flat(),
 ];
 
 function layersOf(modelConfig: unknown): readonly KerasObject[] {
