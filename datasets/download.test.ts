@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { InterruptedError, StorageError } from '../lib/core/errors.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { type ProgressEvent, type Reporter, silentReporter } from '../lib/observability/events.js';
 import { type DownloadOptions, download } from './download.js';
 import { DownloadError } from './download-error.js';
 import { appendToPart, lockPart, partPath, startPart } from './part.js';
+import { requestRest } from './range-request.js';
 import { sendRange, serveForTest, type TestAnswer, type TestServer } from './testing/test-server.js';
 
 /** Not repeating, so that bytes in the wrong place are noticed. */
@@ -138,6 +141,22 @@ test('a range other than the one asked for starts all over', async (t) => {
   await download(options(server));
   await assertDone();
   assert.equal(server.requests[2]?.range, undefined);
+});
+
+test('an answer that nobody has begun to read outlives a collection of garbage', async (t) => {
+  const server = await serve(t, (request, response) => sendRange(request, response, { bytes: BYTES }));
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const part = { sizeBytes: 0, validator: '' };
+  const answer = await requestRest({ url: server.url, part, signal: new AbortController().signal });
+  for (let round = 0; round < 5; round++) {
+    collect();
+    await sleep(2);
+  }
+  if (answer.kind !== 'bytes') return assert.fail(answer.kind);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of answer.body) pieces.push(piece);
+  assert.ok(Buffer.concat(pieces).equals(BYTES));
 });
 
 test('a part that is whole already is only checked', async (t) => {

@@ -59,8 +59,16 @@ function interpret(response: Response, part: Part): RangeAnswer | undefined {
     startsAt: status === 206 ? part.sizeBytes : 0,
     totalBytes: total,
     validator: validatorOf(headers),
-    body: body as unknown as AsyncIterable<Uint8Array>,
+    body: bytesOf(response),
   };
+}
+
+/**
+ * The bytes of an answer. They hold on to it: fetch cancels a body that nobody has begun to read once its answer is garbage,
+ * and such a body ends as if it were whole.
+ */
+async function* bytesOf(response: Response): AsyncGenerator<Uint8Array> {
+  yield* response.body as unknown as AsyncIterable<Uint8Array>;
 }
 
 /** A strong ETag, else the date; a weak ETag is no validator of bytes (RFC 9110, section 13.1.5). */
