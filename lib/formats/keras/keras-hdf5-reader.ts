@@ -43,7 +43,7 @@ export interface ReadOptions {
   readonly like?: Weights | undefined;
   /** Refuses arrays that are stored in chunks, which may be compressed: ours are not. */
   readonly isPlain?: boolean;
-  /** Leaves the numbers of large arrays in the file where they lie there as they are: those are then {@link PlacedArray}s. */
+  /** Leaves the numbers of large arrays in the file where they lie there as they are: those then say their `place`. */
   readonly isPlaced?: boolean;
   /** What of an update's extras is read. */
   readonly extras?: ExtraKinds | undefined;
