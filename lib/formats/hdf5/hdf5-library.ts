@@ -76,14 +76,23 @@ async function load(): Promise<Hdf5Library> {
 
 let virtualFiles = 0;
 
-/** Runs `use` with a fresh path; afterwards neither the file nor a stream that was opened meanwhile is left. */
+/**
+ * Runs `use` with a fresh path; afterwards neither the file nor a stream that was opened meanwhile is left.
+ *
+ * @throws what `use` throws; what the backing throws instead, since the library, which it takes by surprise, tells other errors
+ */
 export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => T, backing?: Backing): T {
   const { FS } = library.Module;
   const path = `/fedbatch-${virtualFiles++}.h5`;
   const before = new Set(FS.streams);
+  const failures: unknown[] = [];
   try {
-    if (backing !== undefined) back(FS, path, backing);
-    return use(path);
+    if (backing !== undefined) back(FS, path, keepingFailures(backing, failures));
+    const result = use(path);
+    if (failures.length > 0) throw failures[0];
+    return result;
+  } catch (error) {
+    throw failures.length > 0 ? failures[0] : error;
   } finally {
     // h5wasm's error handler throws out of HDF5, which then keeps open what it was working on.
     for (const stream of FS.streams) if (stream && !before.has(stream)) FS.close(stream);
@@ -93,6 +102,24 @@ export function withVirtualFile<T>(library: Hdf5Library, use: (path: string) => 
       // It was never created.
     }
   }
+}
+
+/** The same backing, whose errors are added to `failures` as it throws them. */
+function keepingFailures(backing: Backing, failures: unknown[]): Backing {
+  const kept = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      failures.push(error);
+      throw error;
+    }
+  };
+  return {
+    sizeBytes: backing.sizeBytes,
+    read: (into, at) => kept(() => backing.read(into, at)),
+    write: (heap, part, at) => kept(() => backing.write?.(heap, part, at)),
+    resize: (sizeBytes) => kept(() => backing.resize?.(sizeBytes)),
+  };
 }
 
 /** Makes a file at `path` whose bytes lie elsewhere. */
