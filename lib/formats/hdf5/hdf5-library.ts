@@ -149,6 +149,38 @@ function back(FS: VirtualFiles, path: string, backing: Backing): void {
   };
 }
 
+/**
+ * Runs `use`, in which the library's memory, which it never gives back, may grow by `mostBytes`: a text may say that it has a
+ * length for which its heap has no room, and the library makes room before it looks there.
+ */
+export function withLittleGrowth<T>({ Module }: Hdf5Library, mostBytes: number, use: () => T): T {
+  const { prototype } = (globalThis as unknown as WithMemories).WebAssembly.Memory;
+  const { grow } = prototype;
+  const limit = Module.HEAPU8.length + mostBytes;
+  // Emscripten keeps its memory to itself. What runs meanwhile is synchronous, and nobody else's.
+  prototype.grow = function (pages) {
+    if (this.buffer.byteLength + pages * PAGE_BYTES > limit)
+      throw new RangeError(`no more than ${limit} bytes`);
+    return grow.call(this, pages);
+  };
+  try {
+    return use();
+  } finally {
+    prototype.grow = grow;
+  }
+}
+
+/** Of a memory of WebAssembly, which Node's types know as a name alone. */
+const PAGE_BYTES = 65_536;
+
+interface WithMemories {
+  readonly WebAssembly: {
+    readonly Memory: {
+      readonly prototype: { readonly buffer: ArrayBuffer; grow: (pages: number) => number };
+    };
+  };
+}
+
 /** Runs `use` with `sizeBytes` of the library's memory. */
 export function withMemory<T>(library: Hdf5Library, sizeBytes: number, use: (pointer: number) => T): T {
   const pointer = library.Module._malloc(Math.max(1, sizeBytes));

@@ -12,6 +12,7 @@ import {
   type Hdf5Library,
   LARGE_ARRAY_BYTES,
   loadLibrary,
+  withLittleGrowth,
   withMemory,
   withVirtualFile,
 } from './hdf5-library.js';
@@ -188,7 +189,9 @@ function createReader(
       throw new DataError({ file: name, expected: `${expected} in ${where(path, attribute)}`, found });
     }
     return withMemory(library, sizeBytes, (pointer) => {
-      Module.get_attribute_data(id, path, attribute, BigInt(pointer));
+      withLittleGrowth(library, SMALL_BYTES + 2 * watched.sizeBytes, () =>
+        Module.get_attribute_data(id, path, attribute, BigInt(pointer)),
+      );
       const bytes = Module.HEAPU8.slice(pointer, pointer + sizeBytes);
       if (!metadata.vlen) return splitFixed(bytes, metadata);
       const texts = Array.from(new Uint32Array(bytes.buffer), (text) => Module.UTF8ToString(text));
