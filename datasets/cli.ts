@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { say } from '../lib/cli/result.js';
+import { sayResult } from '../lib/cli/result.js';
 import { UsageError } from '../lib/core/errors.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import type { DatasetResult } from '../lib/formats/stage-results.js';
@@ -103,8 +103,7 @@ function importCommand({ reporter }: ProgramContext): Command {
       const { importData, importText } = await import('./import.js');
       const result = await importData({ source, npz, ...flags }, { reporter });
       reporter.close();
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-      else say(importText(result, source));
+      sayResult(result, () => importText(result, source), json);
     });
 }
 

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { say, wantsJson } from '../lib/cli/result.js';
+import { sayResult, wantsJson } from '../lib/cli/result.js';
 import type { EachAsked } from './each.js';
 import { addEachOptions, type EachFlags, toleranceOf } from './rounds/each-options.js';
 
@@ -68,8 +68,7 @@ export function eachCli(
         ...elsewhere,
       };
       const result = await callEach(asked, { reporter, signal });
-      if (wantsJson(flags) || isPiped) process.stdout.write(`${JSON.stringify(result)}\n`);
-      else say(eachSummary(result));
+      sayResult(result, () => eachSummary(result), wantsJson(flags) || isPiped);
     });
 }
 

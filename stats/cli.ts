@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
-import { say } from '../lib/cli/result.js';
+import { sayResult } from '../lib/cli/result.js';
 import { LATEST } from '../lib/formats/volume.js';
 
 interface StatsFlags {
@@ -54,8 +54,7 @@ export function statsCli({ reporter, signal }: ProgramContext): Command {
       const clients = await openClients({ source, client, reporter, signal });
       const result = await collectStatistics(clients, { fewest, bins, reporter, signal });
       reporter.close();
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
-      else say(statisticsText(result));
+      sayResult(result, () => statisticsText(result), json);
     });
 }
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
-import { leaveResult, say, wantsJson } from '../../lib/cli/result.js';
+import { leaveResult, sayResult, wantsJson } from '../../lib/cli/result.js';
 import { addEachOptions, type EachFlags, toleranceOf } from '../../pipeline/rounds/each-options.js';
 import { addClusterOptions, type ClusterFlags, destinationOf, directoryOf } from '../cluster-settings.js';
 import { addTemplateOptions, type TemplateFlags } from '../manifests/template-options.js';
@@ -59,8 +59,7 @@ export function k8sEachCli({ reporter, signal }: ProgramContext): Command {
         },
         { reporter, signal },
       );
-      if (wantsJson(flags)) process.stdout.write(`${JSON.stringify(result)}\n`);
-      else say(eachSummary(result));
+      sayResult(result, () => eachSummary(result), wantsJson(flags));
       leaveResult(result);
     });
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { integerOption } from '../../lib/cli/options.js';
 import type { ProgramContext } from '../../lib/cli/program.js';
-import { say } from '../../lib/cli/result.js';
+import { say, sayResult } from '../../lib/cli/result.js';
 import type { DeletedRun } from '../../lib/formats/run-results.js';
 import { addClusterOptions, type ClusterFlags, destinationOf } from '../cluster-settings.js';
 import type { ClusterApi } from './cluster-api.js';
@@ -35,8 +35,7 @@ export function statusCli(context: ProgramContext): Command {
     .action(async (flags: RunFlag & { readonly json?: true }) => {
       const { describeJobs, jobsOfRuns } = await import('./status.js');
       const rows = await jobsOfRuns(await connect(flags, context), flags.run && runName(flags.run));
-      if (flags.json) process.stdout.write(`${JSON.stringify(rows)}\n`);
-      else say(rows.length === 0 ? 'There are no runs.' : describeJobs(rows));
+      sayResult(rows, () => (rows.length === 0 ? 'There are no runs.' : describeJobs(rows)), flags.json);
     });
 }
 

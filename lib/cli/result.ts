@@ -27,6 +27,12 @@ export function tellResult(result: object, details: readonly string[] = []): voi
 /** Prints text for people on stdout, and ends the line. */
 export const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`);
 
+/** Prints a result on stdout: as a line of JSON, or as text for people. */
+export function sayResult(result: object, text: () => string, isJson: boolean | undefined): void {
+  if (isJson) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else say(text());
+}
+
 /** What a command that works for long came to. */
 interface Outcome {
   /** For people. */

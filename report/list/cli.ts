@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { tagOption } from '../../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../../lib/cli/program.js';
-import { say } from '../../lib/cli/result.js';
+import { sayResult } from '../../lib/cli/result.js';
 import { RUNS } from '../../lib/formats/volume.js';
 
 /** Columns of a list where the output is no terminal: whatever shows it has as many. */
@@ -37,13 +37,9 @@ export function runsCli(context: ProgramContext): Command {
         const { formatRows, listRuns } = await import('./run-list.js');
         const all = await listRuns({ folder, warn: (message) => context.reporter.warn(message) });
         const rows = all.filter((row) => tags.every((tag) => row.tags?.includes(tag)));
-        if (json) {
-          process.stdout.write(`${JSON.stringify(rows)}\n`);
-          return;
-        }
         const none = `There are no runs below ${folder}${tags.length === 0 ? '' : ` with the tag ${tags.join(' and ')}`}.`;
         const width = process.stdout.columns ?? PLAIN_WIDTH;
-        say(rows.length === 0 ? none : formatRows(rows, width));
+        sayResult(rows, () => (rows.length === 0 ? none : formatRows(rows, width)), json);
       })
   );
 }
@@ -69,8 +65,7 @@ function compareCli(context: ProgramContext): Command {
       const found = [];
       for (const word of words) found.push(await readComparedRun(await findVolume(word, options)));
       const comparison = compareRuns(found);
-      if (flags.json) process.stdout.write(`${JSON.stringify(comparison)}\n`);
-      else say(formatComparison(comparison));
+      sayResult(comparison, () => formatComparison(comparison), flags.json);
     });
 }
 

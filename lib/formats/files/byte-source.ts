@@ -26,6 +26,11 @@ export function memorySource(bytes: Uint8Array): ByteSource {
   };
 }
 
+/** Of an open file, by its descriptor. */
+export function fileSource(file: number): ByteSource {
+  return { sizeBytes: fstatSync(file).size, read: (into, at) => readAt(file, into, at) };
+}
+
 /** All of the bytes. */
 export function allBytes(source: ByteSource): Uint8Array {
   const bytes = new Uint8Array(source.sizeBytes);
@@ -75,10 +80,9 @@ export async function withOpenFile<T>(
       await checkLimits(path, what, { maxBytes });
       const handle = await open(path);
       try {
-        const { size: sizeBytes } = await handle.stat();
         const { fd } = handle;
         const identity = identityOf(fd);
-        const result = await use({ sizeBytes, identity, read: (into, at) => readAt(fd, into, at) });
+        const result = await use({ ...fileSource(fd), identity });
         requireSame(fd, identity, path, what);
         return result;
       } finally {
@@ -86,8 +90,7 @@ export async function withOpenFile<T>(
       }
     });
   } catch (error) {
-    if (isFedbatchError(error) || errorCode(error) === '') throw error;
-    throw unreadableFile(path, what, error);
+    throw readingFailed(path, what, error);
   }
 }
 
@@ -106,15 +109,19 @@ export function readAgain<T>(
     file = openSync(path, 'r');
     const fd = file;
     requireSame(fd, identity, path, what);
-    const result = use({ sizeBytes: fstatSync(fd).size, read: (into, at) => readAt(fd, into, at) });
+    const result = use(fileSource(fd));
     requireSame(fd, identity, path, what);
     return result;
   } catch (error) {
-    if (isFedbatchError(error) || errorCode(error) === '') throw error;
-    throw unreadableFile(path, what, error);
+    throw readingFailed(path, what, error);
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/** What the system says as what it means to a user; all else as it is. */
+function readingFailed(path: string, what: string, error: unknown): unknown {
+  return isFedbatchError(error) || errorCode(error) === '' ? error : unreadableFile(path, what, error);
 }
 
 function requireSame(file: number, identity: string, path: string, what: string): void {

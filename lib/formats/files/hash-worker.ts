@@ -1,21 +1,16 @@
 /** The thread in which large files are hashed. */
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
+import { fileSource, sha256OfSource } from './byte-source.js';
 import type { HashAnswer, HashRequest } from './hash-thread.js';
 
-const room = Buffer.allocUnsafe(2 ** 20);
-
 function sha256Of(path: string): string {
-  const hash = createHash('sha256');
   const file = openSync(path, 'r');
   try {
-    for (let read = readSync(file, room); read > 0; read = readSync(file, room))
-      hash.update(room.subarray(0, read));
+    return sha256OfSource(fileSource(file));
   } finally {
     closeSync(file);
   }
-  return hash.digest('hex');
 }
 
 parentPort?.on('message', ({ id, path }: HashRequest) => {
