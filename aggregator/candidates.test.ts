@@ -4,14 +4,14 @@ import { test } from 'node:test';
 import { DataError } from '../lib/core/errors.js';
 import { unreadable } from './candidates.js';
 
-const refused = (code: string) => {
-  const cause = Object.assign(new Error('refused'), { code });
+const refused = (code: string, errno?: number) => {
+  const cause = Object.assign(new Error('refused'), { code, errno });
   return new DataError({ file: '0.h5', expected: 'a Keras model', found: `a file (${code})` }, { cause });
 };
 
 test('no client is left out of an average since the disk failed while its update was read', () => {
-  for (const code of ['EIO', 'ESTALE', 'EMFILE', 'ENOMEM', 'Unknown system error -116']) {
-    const error = refused(code);
+  const unnamed = refused('Unknown system error -116', -116);
+  for (const error of [...['EIO', 'ESTALE', 'EMFILE', 'ENOMEM'].map((code) => refused(code)), unnamed]) {
     assert.throws(() => unreadable(error), error);
   }
 });

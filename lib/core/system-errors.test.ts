@@ -8,8 +8,9 @@ import { errorCode, isRefusal, systemReason } from './system-errors.js';
 
 /** What Node throws for a number of the system, whether or not it has a name for it. */
 function systemError(name: keyof typeof constants.errno, facts: object = {}): Error {
-  const code = getSystemErrorName(-constants.errno[name]);
-  return Object.assign(new Error(`${code}: ${code}, open 'x'`), { code, ...facts });
+  const errno = -constants.errno[name];
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${code}: ${code}, open 'x'`), { errno, code, ...facts });
 }
 
 test('each error of this system has its own name, those that Node calls unknown too', () => {
@@ -18,6 +19,8 @@ test('each error of this system has its own name, those that Node calls unknown 
     // Some numbers have two names.
     assert.equal(constants.errno[found as keyof typeof constants.errno], number, `${name}, ${found}`);
   }
+  // fs.writeSync has another word for what it does not know than the rest of Node.
+  assert.equal(errorCode(systemError('ESTALE', { code: 'UNKNOWN' })), 'ESTALE');
   for (const no of [undefined, 'ENOENT', new Error('ENOENT'), { code: 'ENOENT' }])
     assert.equal(errorCode(no), '');
 });

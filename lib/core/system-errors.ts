@@ -38,14 +38,17 @@ const IN_THE_WAY: Readonly<Record<string, string>> = {
   ENOTEMPTY: 'the directory is not empty',
 };
 
-/** Names by number: libuv has none for some, EDQUOT and ESTALE among them, and calls these unknown. */
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+/** Names by number: libuv has none for some, EDQUOT and ESTALE among them. */
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
+
+/** What Node calls a number that libuv has no name for: `fs.writeSync` the second, most others the first. */
+const UNNAMED = /^Unknown system error|^UNKNOWN$/;
 
 /** The `code` of a Node system error, or an empty string. */
 export function errorCode(error: unknown): string {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return '';
-  const [, number] = /^Unknown system error -(\d+)/.exec(error.code) ?? [];
-  return (number === undefined ? undefined : NAMES.get(Number(number))) ?? error.code;
+  const { code, errno } = error as NodeJS.ErrnoException & { code: string };
+  return UNNAMED.test(code) ? (NAMES.get(Number(errno)) ?? code) : code;
 }
 
 /** What a system error means to a user, with its name: `the disk is full (ENOSPC)`. */

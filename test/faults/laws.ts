@@ -32,7 +32,7 @@ const SPLIT_SINCE = /^error: \S+: another split has begun there since, and this 
 /** What no user may read, whatever happened. */
 const UNCLEAR = [
   /this is a bug/,
-  /Unknown system error/,
+  /Unknown system error|UNKNOWN: unknown error/,
   /\bundefined\b/,
   /\[object /,
   /^ {4}at .+:\d+:\d+\)?$/m,
