@@ -1,7 +1,8 @@
-"""Makes data of a size, and reads them as pandas, pyarrow and numpy do.
+"""Makes data of a size, and reads and splits them as people do with pandas, pyarrow and numpy.
 
-    tables.py make FORMAT FILE MEGABYTES      a table of 32 numbers, a text and a label, or images with labels
-    tables.py read PROGRAM FORMAT FILE        prints the seconds that reading took, and those of the processors
+    tables.py make FORMAT FILE MEGABYTES             a table of 32 numbers, a text and a label, or images with labels
+    tables.py read PROGRAM FORMAT FILE               prints the seconds that reading took, and those of the processors
+    tables.py split PROGRAM FORMAT FILE CLIENTS DIR  the same of what `fedbatch split` does: into shards and a test set
 """
 import sys
 import time
@@ -57,22 +58,72 @@ def make(kind, file, megabytes):
 
 
 def read(program, kind, file):
-    started = processors = None
+    """The arrays of an npz by name, or a table of the program."""
     if program == "numpy":
-        started, processors = time.perf_counter(), time.process_time()
         with np.load(file) as archive:
-            _ = {name: archive[name] for name in archive.files}
-    elif program == "pandas":
+            return {name: archive[name] for name in archive.files}
+    if program == "pandas":
         import pandas
 
-        started, processors = time.perf_counter(), time.process_time()
-        pandas.read_csv(file) if kind == "csv" else pandas.read_parquet(file)
-    else:
-        import pyarrow.csv
-        import pyarrow.parquet
+        return pandas.read_csv(file) if kind == "csv" else pandas.read_parquet(file)
+    import pyarrow.csv
+    import pyarrow.parquet
 
-        started, processors = time.perf_counter(), time.process_time()
-        pyarrow.csv.read_csv(file) if kind == "csv" else pyarrow.parquet.read_table(file)
+    return pyarrow.csv.read_csv(file) if kind == "csv" else pyarrow.parquet.read_table(file)
+
+
+def arrays_of(table):
+    """What a shard of a table holds: its numbers as one array, places of the texts in their list, the labels."""
+    numbers = np.empty((len(table), COLUMNS), "float32")
+    for at in range(COLUMNS):
+        numbers[:, at] = table[f"n{at}"].to_numpy()
+    towns = table["town"].combine_chunks().dictionary_encode()
+    return {
+        "x/numbers": numbers,
+        "x/town": towns.indices.to_numpy().astype("int32")[:, None],
+        "y": table["label"].to_numpy().astype("int32"),
+    }
+
+
+def split(program, kind, file, clients, directory):
+    """Shuffles, holds a tenth out, writes a shard for each client, and finds the hashes and statistics of the manifest."""
+    import hashlib
+    import os
+
+    def sha256(path):
+        with open(path, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+
+    os.makedirs(directory, exist_ok=True)
+    hashes = [sha256(file)]
+    data = read(program, kind, file)
+    parts = data if program == "numpy" else arrays_of(data)
+    del data
+    order = np.random.default_rng(0).permutation(len(parts["y"]))
+    held_out = len(order) // 10
+    places = {"test": order[:held_out]}
+    places.update({str(at): each for at, each in enumerate(np.array_split(order[held_out:], int(clients)))})
+    for name, rows in places.items():
+        path = os.path.join(directory, f"{name}.npz")
+        with open(path, "wb") as opened:
+            np.savez(opened, **{part: values[rows] for part, values in parts.items()})
+            opened.flush()
+            os.fsync(opened.fileno())
+        hashes.append(sha256(path))
+    if "x/numbers" in parts:
+        numbers = parts["x/numbers"][order[held_out:]]
+        _ = [numbers.mean(0, dtype="float64"), numbers.std(0, dtype="float64"), numbers.min(0), numbers.max(0)]
+    _ = [np.bincount(parts["y"][rows]) for rows in places.values()]
+
+
+def timed(work, program, *rest):
+    if program == "pandas":
+        import pandas  # noqa: F401
+    elif program == "pyarrow":
+        import pyarrow.csv
+        import pyarrow.parquet  # noqa: F401
+    started, processors = time.perf_counter(), time.process_time()
+    work(program, *rest)
     print(time.perf_counter() - started, time.process_time() - processors)
 
 
@@ -80,4 +131,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(sys.argv[2], sys.argv[3], float(sys.argv[4]))
     else:
-        read(*sys.argv[2:])
+        timed({"read": read, "split": split}[sys.argv[1]], *sys.argv[2:])
