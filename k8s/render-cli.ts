@@ -31,6 +31,7 @@ import { render, templateNamed, templatesOfAJob } from './manifests/render.js';
 import {
   addTemplateOptions,
   askedPlaceholders,
+  isolateOption,
   type TemplateFlags,
   templateValuesOf,
 } from './manifests/template-options.js';
@@ -40,6 +41,7 @@ import { TEMPLATE_NAMES, toJson, toYaml } from './manifests/templates.js';
 export interface RenderFlags extends TemplateFlags {
   readonly target?: WorkflowName;
   readonly nfsClusterIp?: string;
+  readonly isolate: boolean;
   readonly out?: string;
   readonly json?: true;
 }
@@ -84,6 +86,7 @@ export function renderCli({ reporter }: ProgramContext): Command {
   addTemplateOptions(addSettings(command, RENDER_SETTINGS).optionsGroup('Manifests:'));
   allowTargetAsEngine(command);
   return command
+    .addOption(isolateOption())
     .option('--out <dir>', 'write one file for each template, and a kustomization.yaml, instead of printing')
     .option('--json', 'as JSON instead of YAML')
     .addHelpText('after', EXAMPLES)
@@ -105,6 +108,10 @@ async function filesAsked(
   const target = flags.target ?? engineAsTarget(asked);
   if (target === undefined) {
     refuseOtherSettings(asked);
+    if (!flags.isolate)
+      throw new UsageError(
+        '--no-isolate goes with --target only: the manifests of k8s/ mount the whole claim.',
+      );
     const values = templateValuesOf(flags, {
       ...placeholderValues(asked.given),
       NFS_CLUSTER_IP: flags.nfsClusterIp,
@@ -128,12 +135,13 @@ export function workflowOptions(flags: RenderFlags, asked: AskedSettings): Workf
   const given = engineAsTarget(asked) === undefined ? { ...others, 'engine.name': engine } : others;
   const { quorum } = toleranceAsked(asked);
   return {
-    ...{ values, namespace, queue, quorum, threads: trainerThreads(values) },
+    ...{ values, namespace, queue, quorum, threads: trainerThreads(values), isolates: flags.isolate },
     settings: clusterSettings({ ...asked, given }),
     asked: new Map([
       ...askedSettings(asked),
       ...askedPlaceholders(flags),
       ...OWN_OPTIONS.filter((name) => flags[name] !== undefined).map((name) => [name, `--${name}`] as const),
+      ...(flags.isolate ? [] : [['isolate', '--no-isolate'] as const]),
     ]),
   };
 }

@@ -73,10 +73,45 @@ chmod -R u+w "$C/scripts"
 export C
 source "$C/scripts/env.sh"
 runs() { kill -0 "$(cat "$RUN/$1.pid" 2>/dev/null)" 2>/dev/null; }
+stop_kueue() {
+  runs kueue || return 0
+  kill "$(cat "$RUN/kueue.pid")"
+  # What lies outside of C.
+  rm -f /etc/kueue/metrics/certs/tls.{crt,key}
+  rmdir --parents --ignore-fail-on-non-empty /etc/kueue/metrics/certs 2>/dev/null || true
+}
+# Whether a controller has come so far that its webhooks answer.
+serves() { # NAME PORT
+  for _ in $(seq 120); do
+    ! (: <"/dev/tcp/$HOST_IP/$2") 2>/dev/null || return 0
+    runs "$1" || return 1
+    sleep 0.5
+  done
+  return 1
+}
+# One that asks for definitions before the API server knows them ends for good: it is started once more.
+start_engines() {
+  for _ in 1 2 3; do
+    "$C/scripts/engines/engines.sh" start
+    if serves jobset 9443 && serves trainer 9444; then return; fi
+    "$C/scripts/engines/engines.sh" stop
+    while (: <"/dev/tcp/$HOST_IP/9443") 2>/dev/null; do sleep 0.5; done
+  done
+  tail -n 5 "$C/log/jobset.log" "$C/log/trainer.log" >&2
+  exit 1
+}
+start_kueue() {
+  for _ in 1 2 3; do
+    "$C/scripts/kueue/kueue.sh"
+    if serves kueue 9445; then return; fi
+  done
+  tail -n 5 "$C/log/kueue.log" >&2
+  exit 1
+}
 finish() {
   $own_home || return 0
   "$C/scripts/engines/engines.sh" stop >/dev/null 2>&1 || true
-  ! runs kueue || kill "$(cat "$RUN/kueue.pid")"
+  stop_kueue
   ! $has_node || "$C/scripts/node.sh" stop || true
   "$C/scripts/control-plane.sh" stop || true
   [ -n "${FEDBATCH_CONTAINERS:-}" ] || [ ! -d "$C/img" ] || remove_containers
@@ -121,7 +156,7 @@ if [ ${#later[@]} -gt 0 ]; then
   step 'The controllers of JobSet, Kubeflow Trainer and Kueue, built once'
   [ -x "$C/bin/trainer-manager" ] || "$C/scripts/engines/build.sh"
   [ -x "$C/bin/kueue-manager" ] || "$C/scripts/kueue/build.sh"
-  runs jobset || "$C/scripts/engines/engines.sh" start
-  runs kueue || "$C/scripts/kueue/kueue.sh"
+  if ! runs jobset || ! runs trainer; then start_engines; fi
+  runs kueue || start_kueue
   run_tests "${later[@]}"
 fi

@@ -54,7 +54,9 @@ async function makeJob(name: string, flags: readonly string[] = []) {
     AGGREGATOR_IMAGE: image('aggregator'),
     EVALUATOR_IMAGE: image('evaluator'),
   };
-  const objects = renderWorkflow('kfp', { ...run, values, threads: 1 }).flatMap((file) => file.objects);
+  const objects = renderWorkflow('kfp', { ...run, values, threads: 1, isolates: true }).flatMap(
+    (file) => file.objects,
+  );
   const text = toYaml(objects);
   assert.ok(text.includes('backoffDuration: 10s'));
   const pipeline = join(directory, `${name}.yaml`);

@@ -189,7 +189,7 @@ const containersOf = ({ spec }: V1Job): readonly StartedContainer[] => {
 
 /** What a workflow runs. */
 function workflowCommands(target: WorkflowName, run: Run): Commands {
-  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS });
+  const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS, isolates: true });
   const waves = wavesOf(
     target,
     files.flatMap(({ objects }) => objects),

@@ -180,7 +180,25 @@ function kfpWaves({ root, components, deploymentSpec }: KfpPipeline): readonly W
 
 interface JobSpec {
   readonly completions?: number;
-  readonly template: { readonly spec: { readonly containers: readonly Container[] } };
+  readonly template: {
+    readonly spec: {
+      readonly initContainers?: readonly Container[];
+      readonly containers: readonly Container[];
+    };
+  };
+}
+
+/** Lays out what others see, or gathers what they leave; no part of the work. */
+const isRecorder = ([container]: Wave): boolean =>
+  container?.command.includes('/app/dist/pipeline/record/cli.js') === true;
+
+/** What the containers of a Job do for the work, one after the other. */
+function jobWaves(spec: JobSpec): readonly Wave[] {
+  const { initContainers = [], containers } = spec.template.spec;
+  const first = initContainers.map((container) => [started(container)]);
+  return [...first, jobWave({ ...spec, template: { spec: { containers } } })].filter(
+    (wave) => !isRecorder(wave),
+  );
 }
 
 /** An Indexed Job: a container for each index, the index in its environment; any other Job: one. */
@@ -211,7 +229,7 @@ function jobSetWaves({ spec }: JobSet): readonly Wave[] {
     const before = spec.replicatedJobs[index - 1];
     assert.deepEqual(dependsOn, before && [{ name: before.name, status: 'Complete' }]);
   });
-  return spec.replicatedJobs.map(({ template }) => jobWave(template.spec));
+  return spec.replicatedJobs.flatMap(({ template }) => jobWaves(template.spec));
 }
 
 interface TrainerPatch {
@@ -232,21 +250,21 @@ type KubeflowObject =
       readonly spec: { readonly runtimeRef: { readonly name: string }; readonly trainer: TrainerPatch };
     };
 
-/** Objects applied one after the other; a TrainJob's trainer takes its place in the runtime's job `node`. */
+/** Objects applied one after the other; a TrainJob's trainer takes its place in the job `node` of the runtime before it. */
 function kubeflowWaves(objects: readonly KubeflowObject[]): readonly Wave[] {
-  const [runtime] = objects;
-  assert.ok(runtime?.kind === 'TrainingRuntime');
-  const [node] = runtime.spec.template.spec.replicatedJobs;
-  const container = node?.template.spec.template.spec.containers.find(
-    ({ name }: Container & { name?: string }) => name === 'node',
-  );
-  assert.ok(node?.name === 'node' && container !== undefined);
-  return objects.slice(1).map((object) => {
-    if (object.kind === 'Job') return jobWave(object.spec);
-    assert.ok(object.kind === 'TrainJob' && object.spec.runtimeRef.name === runtime.metadata.name);
+  return objects.flatMap((object, at) => {
+    if (object.kind === 'Job') return jobWaves(object.spec);
+    if (object.kind === 'TrainingRuntime') return [];
+    const runtime = objects[at - 1];
+    assert.ok(runtime?.kind === 'TrainingRuntime' && object.spec.runtimeRef.name === runtime.metadata.name);
+    const [node] = runtime.spec.template.spec.replicatedJobs;
+    const container = node?.template.spec.template.spec.containers.find(
+      ({ name }: Container & { name?: string }) => name === 'node',
+    );
+    assert.ok(node?.name === 'node' && container !== undefined);
     const { numNodes, args, env } = object.spec.trainer;
     const patched = { ...container, args, env: [...(container.env ?? []), ...env] };
-    return jobWave({ completions: numNodes, template: { spec: { containers: [patched] } } });
+    return [jobWave({ completions: numNodes, template: { spec: { containers: [patched] } } })];
   });
 }
 

@@ -33,7 +33,7 @@ const directory = sharedDirectory();
 /** Writes the first object of a kind that a target is given, after a mistake where there is one; the path. */
 function write(target: WorkflowName, kind?: string, mistake?: readonly [string, string]): string {
   const files = renderWorkflow(target, {
-    ...{ ...RUN, values: { GPU: '1' }, threads: 1, queue: 'team' },
+    ...{ ...RUN, values: { GPU: '1' }, threads: 1, queue: 'team', isolates: true },
   });
   const objects = files.flatMap((file) => file.objects);
   const chosen =

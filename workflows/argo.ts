@@ -1,4 +1,5 @@
 /** The job as an Argo Workflow: one step after the other, a round as a template of its own, a pod for each client. */
+import { seeNoShards } from '../k8s/manifests/sight.js';
 import { containerOf, inImage, QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import {
   type ArgumentTemplate,
@@ -7,7 +8,7 @@ import {
   type RoundTemplate,
   templatesOf,
 } from './parameters.js';
-import { isPartial, plainEnvironment, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
+import { isPartial, PATHS, plainEnvironment, type WorkflowJob, type WorkflowStage } from './workflow-job.js';
 
 const place = (name: string) => `{{inputs.parameters.${name}}}`;
 
@@ -111,11 +112,14 @@ function roundTemplate({ name, stages, parameters }: RoundTemplate, goesOn: bool
   };
 }
 
-function roundStageTemplate({ stages, queue }: WorkflowJob, template: ArgumentTemplate): object {
+function roundStageTemplate({ stages, queue, isolates }: WorkflowJob, template: ArgumentTemplate): object {
   const { name, stage, arguments: args, parameters } = template;
-  const { affinity } = stages[stage].job.spec?.template.spec ?? {};
+  const used = structuredClone(stages[stage]);
+  const { affinity } = used.job.spec?.template.spec ?? {};
   const isOfClient = stage === 'train';
-  const made = stageTemplate(stages[stage], {
+  // What a trainer would see of its own is chosen by the index of a Job, and there is none.
+  if (isolates && stage === 'aggregate') seeNoShards(containerOf(used.job), PATHS);
+  const made = stageTemplate(used, {
     ...{ name, queue, args },
     parameters: isOfClient ? [...parameters, CLIENT_PARAMETER] : parameters,
   });

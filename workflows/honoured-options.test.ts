@@ -95,7 +95,8 @@ function caseOfSetting(setting: Setting): Case {
 }
 
 /** The options that no table declares, each with a value. */
-const OTHERS: Readonly<Record<string, string>> = {
+const OTHERS: Readonly<Record<string, string | undefined>> = {
+  '--no-isolate': undefined,
   '--image-prefix': 'registry.example.com/me/',
   '--tag': '9.9.9',
   '--gpu': '2',
@@ -122,7 +123,9 @@ const CASES: ReadonlyMap<string, Asked> = new Map(
   [
     ...settings.map((setting) => [setting.place, caseOfSetting(setting)] as const),
     ...PLACEHOLDER_NAMES.map((name) => [name, { words: ['--set', filled(name)], without: [] }] as const),
-    ...Object.entries(OTHERS).map(([flag, value]) => [flag, { words: [flag, value], without: [] }] as const),
+    ...Object.entries(OTHERS).map(
+      ([flag, value]) => [flag, { words: [flag, value ?? []].flat(), without: [] }] as const,
+    ),
   ].map(([name, { words, without }]: readonly [string, Case]) => [
     name,
     { options: asked(words), without: asked(without) },
@@ -148,11 +151,13 @@ const BY_ALL = [
   ...['--storage-class', '--nfs-cluster-ip'],
   ...Object.keys(foreignPlaceholders(STAGE_TEMPLATES)),
 ];
+/** The recorder lays out what trainers see, where an index chooses it. */
+const WITH_RECORDER = BY_ALL.filter((name) => name !== 'PIPELINE_IMAGE');
 const REFUSED: Readonly<Record<WorkflowName, readonly string[]>> = {
   argo: BY_ALL,
-  kubeflow: BY_ALL,
-  jobset: [...BY_ALL, 'tolerance.quorum'],
-  kfp: [...BY_ALL, 'tolerance.quorum', 'TTL_SECONDS', '--namespace'],
+  kubeflow: WITH_RECORDER,
+  jobset: [...WITH_RECORDER, 'tolerance.quorum'],
+  kfp: [...BY_ALL, 'tolerance.quorum', 'TTL_SECONDS', '--namespace', '--no-isolate'],
 };
 
 describe('every option of a target', () => {

@@ -1,4 +1,4 @@
-/** The job for Kubeflow Trainer: a TrainingRuntime, a TrainJob for the trainers of each round, Jobs between them. */
+/** The job for Kubeflow Trainer: a TrainingRuntime and a TrainJob for the trainers of each round, Jobs between them. */
 import { containerOf, QUEUE_LABEL } from '../k8s/manifests/stages.js';
 import { joinedArguments } from '../pipeline/commands/stage-commands.js';
 import { clientsVariable, openingJob, roundJob } from './round-jobs.js';
@@ -6,8 +6,8 @@ import type { JobRound, WorkflowJob } from './workflow-job.js';
 
 const API_VERSION = 'trainer.kubeflow.org/v1alpha1';
 
-/** The name of the runtime. */
-const RUNTIME = 'fedbatch';
+/** The name of a round's runtime: what its trainers mount differs from round to round. */
+const runtimeOf = ({ name }: JobRound): string => `fedbatch-${name}`;
 
 /** Kubeflow Trainer looks for the trainer's container under this name, in a job of this name. */
 const NODE = 'node';
@@ -15,10 +15,10 @@ const NODE = 'node';
 /** The objects in the order in which they are applied, each once the one before it is done. */
 export function kubeflowObjects(job: WorkflowJob): readonly object[] {
   return [
-    trainingRuntime(job),
     openingJob(job, 'split'),
     openingJob(job, 'init'),
     ...job.rounds.flatMap((round) => [
+      trainingRuntime(job, round),
       trainJob(job, round),
       roundJob(job, 'aggregate', round),
       roundJob(job, 'evaluate', round),
@@ -26,11 +26,9 @@ export function kubeflowObjects(job: WorkflowJob): readonly object[] {
   ];
 }
 
-/** How trainers run, whatever the round: the template's Job, but for what each TrainJob tells. */
-function trainingRuntime(job: WorkflowJob): object {
-  const [first] = job.rounds;
-  if (first === undefined) throw new Error('a job has at least one round');
-  const made = roundJob(job, 'train', first);
+/** How the trainers of a round run: the template's Job, but for what the TrainJob tells. */
+function trainingRuntime(job: WorkflowJob, round: JobRound): object {
+  const made = roundJob(job, 'train', round);
   const { completions, parallelism: _parallelism, ttlSecondsAfterFinished, ...spec } = made.spec ?? {};
   const container = containerOf(made);
   container.name = NODE;
@@ -39,7 +37,7 @@ function trainingRuntime(job: WorkflowJob): object {
     apiVersion: API_VERSION,
     kind: 'TrainingRuntime',
     metadata: {
-      name: RUNTIME,
+      name: runtimeOf(round),
       ...inNamespace(job),
       labels: { 'app.kubernetes.io/name': 'fedbatch', 'trainer.kubeflow.org/framework': 'fedbatch' },
     },
@@ -85,7 +83,7 @@ function trainJob(job: WorkflowJob, round: JobRound): object {
       },
     },
     spec: {
-      runtimeRef: { apiGroup: 'trainer.kubeflow.org', kind: 'TrainingRuntime', name: RUNTIME },
+      runtimeRef: { apiGroup: 'trainer.kubeflow.org', kind: 'TrainingRuntime', name: runtimeOf(round) },
       trainer: {
         numNodes: clients.length,
         args: joinedArguments(commands.train.arguments),

@@ -16,6 +16,8 @@ export interface WorkflowFile {
 /** A target: the files that it is given, and what it cannot honour beside what no target can. */
 interface Target {
   readonly files: (job: WorkflowJob) => readonly WorkflowFile[];
+  /** Whose pods see of the claim what they need alone: trainers, where an index chooses their mounts, or the aggregator. */
+  readonly isolates?: 'all' | 'aggregator';
   readonly refusals?: Refusals;
 }
 
@@ -36,18 +38,23 @@ const OF_ALL: Refusals = {
 };
 
 const TARGETS = {
-  argo: { files: (job) => [{ file: 'workflow.yaml', objects: [argoWorkflow(job)] }] },
+  argo: {
+    files: (job) => [{ file: 'workflow.yaml', objects: [argoWorkflow(job)] }],
+    isolates: 'aggregator',
+  },
   kfp: {
     files: (job) => [{ file: 'pipeline.yaml', objects: kfpPipeline(job) }],
     refusals: {
       ...WITHOUT_QUORUM,
       namespace: ': a run belongs to the namespace that starts it',
       json: ', which is two documents of YAML',
+      isolate: ', whose pods mount the whole claim as it is',
       TTL_SECONDS: ', whose backend decides how long pods are kept',
     },
   },
-  kubeflow: { files: (job) => numbered(kubeflowObjects(job)) },
+  kubeflow: { files: (job) => numbered(kubeflowObjects(job)), isolates: 'all' },
   jobset: {
+    isolates: 'all',
     files: (job) => [{ file: 'jobset.yaml', objects: [jobSet(job)] }],
     refusals: WITHOUT_QUORUM,
   },
@@ -64,8 +71,10 @@ export const isWorkflow = (name: string): name is WorkflowName => Object.hasOwn(
 
 /** The files of a target. @throws {UsageError} when the options ask for something that it cannot do */
 export function renderWorkflow(target: WorkflowName, options: WorkflowOptions): readonly WorkflowFile[] {
-  const { files, refusals }: Target = TARGETS[target];
-  const all = { ...foreignPlaceholders(STAGE_TEMPLATES), ...OF_ALL, ...refusals };
+  const { files, refusals, isolates }: Target = TARGETS[target];
+  const { PIPELINE_IMAGE: recorder = '', ...foreign } = foreignPlaceholders(STAGE_TEMPLATES);
+  const hasRecorder = isolates === 'all' && options.isolates;
+  const all = { ...foreign, ...(hasRecorder ? {} : { PIPELINE_IMAGE: recorder }), ...OF_ALL, ...refusals };
   refuseUnhonoured(options.asked, all, `--target ${target}`);
   return files(workflowJob(options));
 }
@@ -78,7 +87,7 @@ function numbered(objects: readonly object[]): readonly WorkflowFile[] {
       readonly kind: string;
       readonly metadata: { readonly name: string };
     };
-    const name = kind === 'Job' || kind === 'TrainJob' ? metadata.name : kind.toLowerCase();
+    const name = kind === 'TrainingRuntime' ? metadata.name.replace('fedbatch', 'runtime') : metadata.name;
     return { file: `${`${index + 1}`.padStart(width, '0')}-${name}.yaml`, objects: [object] };
   });
 }

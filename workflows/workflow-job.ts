@@ -10,6 +10,7 @@ import {
   aggregateCommand,
   evaluateCommand,
   initCommand,
+  remembers,
   type StageCommand,
   splitCommand,
   trainCommand,
@@ -29,6 +30,8 @@ export interface WorkflowOptions {
   readonly namespace?: string | undefined;
   /** Kueue's local queue. */
   readonly queue?: string | undefined;
+  /** Whether a pod sees of the claim what it needs, and nothing else, where the target can have it so. */
+  readonly isolates: boolean;
 }
 
 /** Stages that each round has. */
@@ -39,6 +42,7 @@ export type RoundStage = (typeof ROUND_STAGES)[number];
 
 /** One round. */
 export interface JobRound {
+  readonly round: number;
   /** Its number as names hold it, e.g. `0001`. */
   readonly name: string;
   readonly clients: readonly number[];
@@ -56,15 +60,17 @@ export interface WorkflowStage extends Stage {
 type JobStage = Exclude<StageName, 'each'>;
 
 /** The job. */
-export interface WorkflowJob extends Pick<WorkflowOptions, 'namespace' | 'queue'> {
+export interface WorkflowJob extends Pick<WorkflowOptions, 'namespace' | 'queue' | 'isolates' | 'values'> {
   /** The pods of the stages; those of a round hold the arguments of the first one. */
   readonly stages: Readonly<Record<JobStage, WorkflowStage>>;
   readonly rounds: readonly JobRound[];
   readonly claim: string;
+  /** Whether clients go on from what they and the server kept. */
+  readonly remembers: boolean;
 }
 
 /** Where pods see the volume. */
-const PATHS = volumePaths('/mnt');
+export const PATHS = volumePaths('/mnt');
 
 /**
  * The job that the settings describe; who takes part in which round is settled here, as `fedbatch run` does it.
@@ -72,7 +78,7 @@ const PATHS = volumePaths('/mnt');
  * @throws {UsageError} when a value is missing or wrong
  */
 export function workflowJob(options: WorkflowOptions): WorkflowJob {
-  const { settings, values, threads, namespace, queue } = options;
+  const { settings, values, threads, namespace, queue, isolates } = options;
   const source = { settings, threads, paths: PATHS };
   const rounds = Array.from({ length: settings.federation.rounds }, (_, index) =>
     jobRound(options, index + 1),
@@ -86,7 +92,8 @@ export function workflowJob(options: WorkflowOptions): WorkflowJob {
       { ...stageOf(command, values), program: command.program },
     ]),
   ) as Record<JobStage, WorkflowStage>;
-  return { stages, rounds, claim: values.CLAIM ?? 'fedbatch', namespace, queue };
+  const claim = values.CLAIM ?? 'fedbatch';
+  return { stages, rounds, claim, values, remembers: remembers(settings), isolates, namespace, queue };
 }
 
 function jobRound({ settings, values, threads, quorum }: WorkflowOptions, round: number): JobRound {
@@ -99,6 +106,7 @@ function jobRound({ settings, values, threads, quorum }: WorkflowOptions, round:
   const model = isLast ? PATHS.aggregatedModel : PATHS.round(round + 1).globalModel;
   const { MIN_ACCURACY: minAccuracy } = values;
   return {
+    round,
     name: `${round}`.padStart(4, '0'),
     clients,
     minUpdates,

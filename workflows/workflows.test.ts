@@ -13,18 +13,15 @@ import { UsageError } from '../lib/core/errors.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { sha256OfFile } from '../lib/formats/files/read-file.js';
 import { writeTinyDataset } from '../test/datasets.js';
+import { containerProcess } from '../test/kube/container-process.js';
+import { podOf } from '../test/kube/job-pods.js';
+import type { KubeObject } from '../test/kube/objects.js';
 import { runCommand } from '../test/program-host.js';
 import { finishRun } from '../test/runs.js';
 import { settingsFromFlags } from '../test/settings.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import {
-  argumentsOf,
-  DEFINITIONS,
-  type StartedContainer,
-  type Wave,
-  wavesOf,
-} from '../test/workflow-steps.js';
+import { argumentsOf, DEFINITIONS, type StartedContainer, wavesOf } from '../test/workflow-steps.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
 import type { WorkflowOptions } from './workflow-job.js';
 
@@ -57,7 +54,7 @@ function objectsOf(
     ...flags,
   ]);
   const files = renderWorkflow(target, {
-    ...{ ...run, values: VALUES, threads: 1, ...options },
+    ...{ ...run, values: VALUES, threads: 1, isolates: true, ...options },
     asked: new Map([...run.asked, ...Object.keys(options).map((name) => [name, `--${name}`] as const)]),
   });
   return files.flatMap(({ objects }) => objects) as readonly Rendered[];
@@ -118,12 +115,12 @@ function task(container: StartedContainer): string {
 }
 
 /** The Jobs among the objects of a target, also those inside of a JobSet. */
-function jobsIn(target: WorkflowName): readonly KubernetesObject[] {
+function jobsIn(target: WorkflowName, flags: readonly string[] = []): readonly KubernetesObject[] {
   type Inner = {
     readonly name: string;
     readonly template: { readonly metadata: object; readonly spec: object };
   };
-  return objectsOf(target).flatMap((object): readonly KubernetesObject[] => {
+  return objectsOf(target, flags).flatMap((object): readonly KubernetesObject[] => {
     if (object.kind === 'Job') return [object as KubernetesObject];
     if (object.kind !== 'JobSet') return [];
     const { replicatedJobs } = (object as unknown as { spec: { replicatedJobs: readonly Inner[] } }).spec;
@@ -280,6 +277,65 @@ describe('a target is given', () => {
     }
   });
 
+  it('pods that see what they need of the claim where mounts can be chosen, and all of it where that is asked for', () => {
+    interface Mount {
+      readonly name: string;
+      readonly mountPath: string;
+      readonly subPath?: string;
+      readonly subPathExpr?: string;
+    }
+    /** By the name of the container, what it mounts of the claim, and what hides a part of that. */
+    const seen = (target: WorkflowName, options: Partial<WorkflowOptions> = {}) => {
+      const found = new Map<string, readonly string[]>();
+      JSON.stringify(objectsOf(target, [], options), (_key, value) => {
+        if (Array.isArray(value?.volumeMounts) && typeof value.image === 'string') {
+          const mounts = (value.volumeMounts as readonly Mount[]).filter(
+            ({ mountPath }) => mountPath !== '/tmp',
+          );
+          const told = mounts.map((each) =>
+            [each.name, each.mountPath, each.subPathExpr ?? each.subPath].filter(Boolean).join(' '),
+          );
+          const args = JSON.stringify(value.args ?? []);
+          const [program = ''] = /aggregated|--dir|--data=|--step=\w+|--models?/.exec(args) ?? [];
+          const round = /--round=(\d)/.exec(args)?.[1] ?? '';
+          found.set(`${value.name ?? ''} ${program} ${round}`.trim(), told);
+        }
+        return value;
+      });
+      return found;
+    };
+    const own = (round: number) => [
+      `volume /mnt data/places/000${round}/$(JOB_COMPLETION_INDEX)`,
+      `volume /mnt/rounds/000${round}/updates rounds/000${round}/updates/$(JOB_COMPLETION_INDEX)`,
+    ];
+    const noShards = [
+      'volume /mnt',
+      'tmp /mnt/data no-data',
+      'volume /mnt/data/manifest.json data/manifest.json',
+    ];
+    const jobs = seen('jobset');
+    assert.deepEqual([jobs.get('trainer --data= 1'), jobs.get('trainer --data= 2')], [own(1), own(2)]);
+    assert.deepEqual(jobs.get('record-gathered --step=gathered 2'), noShards);
+    assert.deepEqual(
+      jobs.get('record-placed --step=placed 3'),
+      ['volume /mnt'],
+      'behind the last one places go',
+    );
+    assert.deepEqual(jobs.get('aggregator --dir 2'), noShards);
+    const runtimes = seen('kubeflow');
+    assert.deepEqual(runtimes.get('aggregator --dir 1'), noShards);
+    assert.match(JSON.stringify(objectsOf('kubeflow')), /places\/0002\/\$\(JOB_COMPLETION_INDEX\)/);
+    assert.deepEqual(
+      [...seen('argo').values()].filter((mounts) => mounts.length > 1),
+      [noShards],
+    );
+    for (const target of ['jobset', 'kubeflow', 'argo'] as const) {
+      const whole = seen(target, { isolates: false });
+      assert.deepEqual([...new Set([...whole.values()].flat())], ['volume /mnt'], target);
+      assert.ok(![...whole.keys()].some((name) => name.includes('record')), target);
+    }
+  });
+
   it('a quorum where it can keep one, and a clear refusal where not', () => {
     const flags = ['--fraction', '1', '--quorum', '50%'];
     const waves = wavesOf('argo', objectsOf('argo', flags));
@@ -302,19 +358,35 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'trainer/cli': 'train',
   'aggregator/cli': 'aggregate',
   'evaluator/cli': 'evaluate',
+  'pipeline/record/cli': 'record',
 };
 
-/** Runs what a job's containers do; `/mnt` is `volume`. */
-async function runWaves(waves: readonly Wave[], volume: string): Promise<void> {
-  for (const wave of waves) {
-    for (const { command } of wave) {
-      const [node, program = '', ...args] = command;
-      assert.equal(node, 'node');
-      const words = args.map((word) => word.replace(/=\/mnt(?=\/|$)/, `=${volume}`));
-      const threads = /(trainer\/cli|evaluator)/.test(program) ? ['--threads=1'] : [];
-      const [, name = ''] = /^\/app\/dist\/(.*)\.js$/.exec(program) ?? [];
-      const { exitCode, stderr } = await runCommand(COMMANDS[name] ?? program, [...words, ...threads]);
-      assert.equal(exitCode, 0, `${program}: ${stderr}`);
+/** Runs what the containers of Jobs do, one after the other, where they have their mounts: the claim is `volume`. */
+async function runJobs(jobs: readonly KubernetesObject[], volume: string): Promise<void> {
+  for (const job of jobs as unknown as readonly KubeObject[]) {
+    const { completions = 1 } = job.spec;
+    for (let index = 0; index < completions; index++) {
+      const pod = podOf(job, index);
+      const { initContainers = [], containers } = pod.spec;
+      for (const container of [...initContainers, ...containers]) {
+        const mounts = new Map([
+          ['volume', volume],
+          ['tmp', join(directory, 'tmp')],
+        ]);
+        const options = { container, mounts, messagePath: join(directory, 'message') };
+        const { arguments: words, env } = containerProcess(pod, options);
+        const [program = '', ...args] = words;
+        const [, name = ''] = /\/dist\/(.*)\.js$/.exec(program) ?? [];
+        const threads = /(trainer\/cli|evaluator)/.test(program) ? ['--threads=1'] : [];
+        const { JOB_COMPLETION_INDEX: at, FEDBATCH_CLIENTS: clients } = env;
+        const told = at === undefined ? [] : [`--client-index=${at}`, `--clients=${clients}`];
+        const { exitCode, stderr } = await runCommand(COMMANDS[name] ?? program, [
+          ...args,
+          ...threads,
+          ...told,
+        ]);
+        assert.equal(exitCode, 0, `${program} ${args.join(' ')}: ${stderr}`);
+      }
     }
   }
 }
@@ -337,8 +409,10 @@ describe('the job of a target', () => {
       const flags = [...TRAINING, '--threads', '1', ...CLIENTS, '--rounds', '2', ...more];
       // Simulated: the bytes of a run by processes.
       const local = await finishRun(`${volume}-local`, ['--data', data, ...flags, '--simulate']);
-      await runWaves(wavesOf('argo', objectsOf('argo', more)), volume);
+      await runJobs(jobsIn('jobset', more), volume);
       assert.equal(await sha256OfFile(join(volume, 'aggregated-model.h5'), 'the model'), local.sha256);
+      assert.ok(!readdirSync(join(volume, 'data')).includes('places'));
+      assert.deepEqual(readdirSync(join(volume, 'rounds', '0002', 'updates')).length, 2);
     });
   }
 });
@@ -357,9 +431,9 @@ describe('fedbatch k8s render --target', () => {
     const written = await runCommand('k8s', [...COMMAND, '--target', 'kubeflow', '--out', output]);
     assert.equal(written.exitCode, 0, written.stderr);
     assert.deepEqual(readdirSync(output), [
-      '1-trainingruntime.yaml',
-      '2-fedbatch-split.yaml',
-      '3-fedbatch-init.yaml',
+      '1-fedbatch-split.yaml',
+      '2-fedbatch-init.yaml',
+      '3-runtime-0001.yaml',
       '4-fedbatch-train-0001.yaml',
       '5-fedbatch-aggregate-0001.yaml',
       '6-fedbatch-evaluate-0001.yaml',

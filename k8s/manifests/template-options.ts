@@ -36,6 +36,13 @@ const IMAGES = {
 /** What stands before an image's name by default. */
 const IMAGE_PREFIX = 'fedbatch/';
 
+/** `--no-isolate`. */
+export const isolateOption = (): Option =>
+  new Option(
+    '--no-isolate',
+    'mount the whole claim in the pods of trainers and aggregators, where parts of it cannot be mounted (subPath)',
+  );
+
 /** Adds the options. */
 export function addTemplateOptions(command: Command): Command {
   return command

@@ -17,9 +17,8 @@ import {
   watchedValues,
   watchingArguments,
 } from '../cluster-settings.js';
-import { addTemplateOptions } from '../manifests/template-options.js';
+import { addTemplateOptions, isolateOption } from '../manifests/template-options.js';
 import {
-  isolateOption,
   type SharedFlags,
   scheduleTimeoutOption,
   sharedOptions,

@@ -27,6 +27,7 @@ import {
 import { isForbidden } from '../connection/api-errors.js';
 import { type Connection, type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';
+import { MOUNT } from '../manifests/sight.js';
 import { clusterApi } from './cluster-api.js';
 import { deleteRun, ensureJob, forgetStages, removeJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
@@ -35,7 +36,6 @@ import { runJobToEnd } from './job-target.js';
 import { createKubeRunner, type KubeRun } from './kube-runner.js';
 import { runName } from './names.js';
 import { ensureClaim, requirePermissions } from './prerequisites.js';
-import { MOUNT } from './sight.js';
 import { type PlannedJob, recorderName, type StageJobs, stageJobs } from './stage-jobs.js';
 import { interruptedRun, type WaitContext, waitForJob } from './wait-for-job.js';
 

@@ -34,13 +34,6 @@ export const trainerThreadsOption = (): Option =>
     integerOption({ min: 1, max: MAX_THREADS }),
   );
 
-/** `--no-isolate`. */
-export const isolateOption = (): Option =>
-  new Option(
-    '--no-isolate',
-    'mount the whole claim in the pods of trainers and aggregators, where parts of it cannot be mounted (subPath)',
-  );
-
 /** `--schedule-timeout`; `what` says what is given up. */
 export const scheduleTimeoutOption = (what: 'give up' | 'give up a trial'): Option =>
   new Option(

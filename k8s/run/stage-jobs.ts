@@ -10,11 +10,10 @@ import {
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
 import type { Values } from '../manifests/placeholders.js';
-import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
-import { fillTemplate } from '../manifests/templates.js';
+import { recorderContainer, seeNoShards, seeOwn } from '../manifests/sight.js';
+import { containerOf, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { containersIn, identitiesOf } from './job-identity.js';
 import { jobName, type StageLabel, stageLabels } from './names.js';
-import { MOUNT, seeNoShards, seeOwn } from './sight.js';
 
 /** A Job to be there, and the facts that its recorder is given. */
 export interface PlannedJob {
@@ -68,7 +67,6 @@ const FACTS_FILE = 'facts.json';
 /** Where the aggregator finds the round's record: it comes by way of the API server, and nothing on the volume changes it. */
 export const RECORD_FILE = `${FACTS_DIRECTORY}/${FACTS_FILE}`;
 const FACTS_MOUNT = { name: 'facts', mountPath: FACTS_DIRECTORY, readOnly: true };
-const RECORDER = inImage('pipeline/record/cli.js');
 
 type RecordStep = 'open' | 'placed' | 'trained' | 'tested' | 'end' | 'failed';
 
@@ -201,19 +199,10 @@ function recorder(
   step: RecordStep,
   more: readonly string[] = [],
 ): V1Container {
-  const [job] = fillTemplate('pipeline', values).filter(
-    ({ kind }) => kind === 'Job',
-  ) as unknown as readonly V1Job[];
-  if (job === undefined) throw new Error('the template of the pipeline makes no Job');
-  const container = containerOf(job);
-  return {
-    ...container,
-    name: recorderName(step),
-    command: [...RECORDER],
-    args: ['--step', step, '--volume', directory, '--facts', RECORD_FILE, ...more],
-    env: (container.env ?? []).filter(({ name }) => name.startsWith('FEDBATCH_')),
-    volumeMounts: [{ name: 'volume', mountPath: MOUNT }, { name: 'tmp', mountPath: '/tmp' }, FACTS_MOUNT],
-  };
+  const args = ['--step', step, '--volume', directory, '--facts', RECORD_FILE, ...more];
+  const container = recorderContainer(recorderName(step), args, values);
+  container.volumeMounts = [...(container.volumeMounts ?? []), FACTS_MOUNT];
+  return container;
 }
 
 interface StageShape extends Pick<JobDetails, 'facts' | 'identity'> {

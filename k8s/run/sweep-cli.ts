@@ -14,10 +14,9 @@ import {
   watchedValues,
   watchingArguments,
 } from '../cluster-settings.js';
-import { addTemplateOptions } from '../manifests/template-options.js';
+import { addTemplateOptions, isolateOption } from '../manifests/template-options.js';
 import { runName } from './names.js';
 import {
-  isolateOption,
   type SharedFlags,
   type SharedOptions,
   scheduleTimeoutOption,

@@ -129,11 +129,11 @@ export const openedSchema = z
   })
   .meta({ title: 'Result of record --step open', description: 'What a volume holds of a run.' });
 
-/** `record --step placed`, `--step trained` and `--step tested`. */
+/** `record --step placed`, `--step gathered`, `--step trained` and `--step tested`. */
 export const recordedRoundSchema = z
-  .object({ step: z.enum(['placed', 'trained', 'tested']), round: countField })
+  .object({ step: z.enum(['placed', 'gathered', 'trained', 'tested']), round: countField })
   .meta({
-    title: 'Result of record --step placed, trained or tested',
+    title: 'Result of record --step placed, gathered, trained or tested',
     description: 'The round that is on record, or whose clients may begin.',
   });
 

@@ -13,38 +13,80 @@ import { lastUpdates } from './settled-rounds.js';
 /** Clients whose files are handled at the same time: a file server answers many at once, each of them late. */
 const AT_ONCE = 16;
 
+/** The clients of a round, in the order of their places, and what they go on from. */
+interface RoundPlaces {
+  readonly round: number;
+  readonly clients: readonly number[];
+  /** Whether their strategy remembers. */
+  readonly remembers: boolean;
+  /** The files of a client's own past that it may go on from. */
+  keptBy(client: number): Promise<readonly string[]> | readonly string[];
+}
+
 /**
- * Lays out a volume for each client that the seed selects for the round: its shard, what it holds out, an excerpt of the
- * manifest, the model that the round starts from, and where its strategy remembers, what it goes on from. Files are links
- * to those of the run, or copies where the file system has none. Nothing is laid out for a round that the run does not
- * have, or whose model is not there yet. Safe to repeat, also while clients are at work; places of other rounds go.
+ * Lays out the places of the clients that the seed selects for a round of a run on record. Nothing is laid out for a
+ * round that the run does not have, or whose model is not there yet.
  *
  * @returns how many there are
  */
 export async function layPlaces(paths: VolumePaths, round: number): Promise<number> {
   const { settings } = await readRunRecord(paths.run);
   const { federation, seed } = settings;
-  const files = paths.round(round);
-  if (round > federation.rounds || !(await isThere(files.globalModel))) return 0;
-  const manifest = await readManifest(paths.manifest);
-  const shared = [files.globalModel];
-  const kept = new Map<number, string>();
-  if (round > 1 && remembers(settings)) {
-    shared.push(files.serverState);
-    const earlier = Array.from({ length: round - 1 }, (_, at) => readRoundRecord(paths.round(at + 1).record));
-    for (const [client, last] of lastUpdates(await Promise.all(earlier)))
-      kept.set(client, paths.round(last.round).update(client));
-  }
+  if (round > federation.rounds || !(await isThere(paths.round(round).globalModel))) return 0;
+  const goOn = round > 1 && remembers(settings);
+  const earlier = goOn ? roundsBefore(paths, round) : [];
+  const kept = lastUpdates(await Promise.all(earlier.map(({ record }) => readRoundRecord(record))));
   const clients = selectClients(federation, { seed, round });
+  await layPlacesOf(paths, {
+    ...{ round, clients, remembers: goOn },
+    keptBy(client) {
+      const last = kept.get(client);
+      return last === undefined ? [] : [paths.round(last.round).update(client)];
+    },
+  });
+  return clients.length;
+}
+
+/** The same without a record: a client that remembers sees all updates of its own that there are. Without clients all places go. */
+export function layNamedPlaces(
+  paths: VolumePaths,
+  { round, clients, remembers: asked }: Omit<RoundPlaces, 'keptBy'>,
+): Promise<void> {
+  if (clients.length === 0) return removePlaces(paths);
+  const goOn = round > 1 && asked;
+  const earlier = goOn ? roundsBefore(paths, round) : [];
+  return layPlacesOf(paths, {
+    ...{ round, clients, remembers: goOn },
+    async keptBy(client) {
+      const updates = earlier.map(({ update }) => update(client));
+      const areThere = await Promise.all(updates.map(isThere));
+      return updates.filter((_, at) => areThere[at]);
+    },
+  });
+}
+
+const roundsBefore = (paths: VolumePaths, round: number): readonly RoundPaths[] =>
+  Array.from({ length: round - 1 }, (_, at) => paths.round(at + 1));
+
+/**
+ * Lays out a volume for each client: its shard, what it holds out, an excerpt of the manifest, the model that the round
+ * starts from, and where its strategy remembers, what it goes on from. Files are links to those of the run, or copies
+ * where the file system has none. Safe to repeat, also while clients are at work; places of other rounds go.
+ */
+async function layPlacesOf(
+  paths: VolumePaths,
+  { round, clients, remembers: goOn, keptBy }: RoundPlaces,
+): Promise<void> {
+  const files = paths.round(round);
+  const manifest = await readManifest(paths.manifest);
+  const shared = [files.globalModel, ...(goOn ? [files.serverState] : [])];
   await removePlaces(paths, round);
   await forEach(clients, async (client, at) => {
     const seen = [...shared, paths.shard(client)];
     if (manifest.shards[client]?.heldOut !== undefined) seen.push(paths.clientTest(client));
-    const last = kept.get(client);
-    if (last !== undefined) seen.push(last);
+    seen.push(...(await keptBy(client)));
     await layPlace(paths, { files, at, client, manifest, seen });
   });
-  return clients.length;
 }
 
 interface Place {

@@ -2,9 +2,9 @@
 import type { TestContext } from 'node:test';
 import { admin, apply, kubectl, type Place } from './cluster.js';
 
-const VERSION = 'kueue.x-k8s.io/v1beta1';
+const VERSION = 'kueue.x-k8s.io/v1beta2';
 
-/** Makes the local queue `team` in a place, with so much room for it; gone when the test ends. */
+/** Makes the local queue `team` in a place, with so much room for it, or gives it that; gone when the test ends. */
 export async function makeQueue(
   t: TestContext,
   place: Place,

@@ -9,8 +9,8 @@ import { runCommand } from '../program-host.js';
 import { lastLine } from '../programs.js';
 import { projectRoot } from '../sources.js';
 import { temporaryDirectory } from '../temporary-directory.js';
-import { apply, kubectl, makePlace, notOurs, type Place } from './cluster.js';
-import { JOB, jobHere, sha256Of } from './jobs.js';
+import { apply, kubectl, makePlace, notOurs, objectsAt, type Place, until } from './cluster.js';
+import { JOB, jobHere, sha256Of, working } from './jobs.js';
 import { makeQueue } from './queues.js';
 
 const claim = (place: Place) =>
@@ -24,6 +24,19 @@ const rendered = async (...args: readonly string[]) => {
 
 const modelAt = ({ volume }: Place) => sha256(readFileSync(join(volume, 'aggregated-model.h5')));
 
+/** A trainer at work in the first round finds on the claim what is its own, and nothing else. */
+async function requireOwnSight(place: Place): Promise<void> {
+  const trainers = 'app.kubernetes.io/component=trainer';
+  await until(async () => (await working(place, trainers)).length > 0, 300);
+  const [pod] = await working(place, trainers);
+  const list = 'console.log(JSON.stringify(fs.readdirSync("/mnt", { recursive: true }).sort()))';
+  const { stdout } = await kubectl(place, ['exec', pod?.metadata.name ?? '', '--', 'node', '-e', list]);
+  const shards = (JSON.parse(stdout) as readonly string[]).filter((name) => name.endsWith('.npz'));
+  assert.equal(shards.length, 1, stdout);
+  const own = ['data', 'data/manifest.json', 'rounds', 'rounds/0001', 'rounds/0001/global.h5'];
+  assert.deepEqual(JSON.parse(stdout), [...own, 'rounds/0001/updates', ...shards].sort());
+}
+
 describe('on a real cluster', { skip: notOurs }, () => {
   let expected = '';
   before(async () => {
@@ -34,6 +47,7 @@ describe('on a real cluster', { skip: notOurs }, () => {
     const place = await makePlace(t, 'jobset');
     await claim(place);
     await apply(place, await rendered('--target', 'jobset'));
+    await requireOwnSight(place);
     await kubectl(place, ['wait', '--for=condition=Completed', '--timeout=8m', 'jobset/fedbatch']);
     assert.equal(modelAt(place), expected);
   });
@@ -57,6 +71,7 @@ describe('on a real cluster', { skip: notOurs }, () => {
           input: text,
         });
         if (name.startsWith('trainingruntime')) continue;
+        if (/^trainjob.*0001$/.test(name)) await requireOwnSight(place);
         const condition = name.startsWith('trainjob') ? 'Complete' : 'complete';
         await kubectl(place, ['wait', `--for=condition=${condition}`, '--timeout=5m', name]);
       }
@@ -64,11 +79,19 @@ describe('on a real cluster', { skip: notOurs }, () => {
     });
   }
 
-  it('`k8s run` does the job through a queue of Kueue', async (t) => {
+  it('`k8s run` waits in a queue of Kueue that has no room, and does the job once it has', async (t) => {
     const place = await makePlace(t, 'queued');
     await claim(place);
+    await makeQueue(t, place, { cpu: '0' });
+    const run = kube(place, ['run', ...JOB, '--queue', 'team', '--json']);
+    let told = '';
+    run.stderr?.on('data', (text: Buffer) => {
+      told += `${text}`;
+    });
+    await until(() => run.exitCode !== null || told.includes('Kueue holds it back in the queue team'));
+    assert.deepEqual(await objectsAt(place, 'pods'), [], told);
     await makeQueue(t, place, { cpu: '8' });
-    const { exitCode, stdout, stderr } = await kube(place, ['run', ...JOB, '--queue', 'team', '--json']);
+    const { exitCode, stdout, stderr } = await run;
     assert.equal(exitCode, 0, stderr);
     assert.equal(sha256Of(lastLine(stdout)), expected);
   });
