@@ -39,9 +39,9 @@ const bySize = (a, b) => sizeBytes(b) - sizeBytes(a);
 /** The source of a compiled test. */
 const textOf = (path) => readFileSync(join(root, path.replace(/\.js$/, '.ts')), 'utf8');
 
-/** Whole runs, browsers and whatever starts a program or a server take longest. */
+/** Whole runs, browsers, compiled models, runs on a cluster and whatever starts a program or a server take longest. */
 const isLong = (path) =>
-  /^test\/|\.(browser|slow)\.test/.test(path) ||
+  /^(test|k8s\/run|lib\/(engine|model\/keras))\/|\.(browser|slow)\.test/.test(path) ||
   /(\/(program-host|programs|served-app|tfjs-oracle)\.js|'execa)'/.test(textOf(path));
 
 const isBrowser = (path) => path.includes('.browser.test');
@@ -141,8 +141,8 @@ const tests = run({
   files: processes.map((paths, at) =>
     paths.length === 1 ? join(root, 'dist', paths[0]) : programOf(paths, at),
   ),
-  // Two more than there are cores: some tests wait (for a deadline, a signal, a download) more than they compute.
-  concurrency: availableParallelism() + 2,
+  // More than there are cores: many tests wait (for a deadline, a signal, a thread that gives way) more than they compute.
+  concurrency: availableParallelism() + 4,
 });
 tests.on('test:fail', () => {
   failures++;

@@ -1,6 +1,6 @@
 /** The same command again, against the API server of the tests: what is at work is waited for, what is done is kept. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { forMany } from '../../lib/system/abort.js';
 import { type ClusterOptions, type FakeCluster, objectsOf } from '../../test/kube/cluster.js';
 import {
@@ -13,7 +13,7 @@ import {
 import { waitFor } from '../../test/runs.js';
 import type { KubeRunOptions } from './run.js';
 
-const SHORT = { scheduleTimeoutMs: 1000 };
+const SHORT = { scheduleTimeoutMs: 2000 };
 const isOf = (stage: string) => (object: { metadata: { labels?: Record<string, string> } }) =>
   object.metadata.labels?.['fedbatch.io/stage'] === stage;
 const jobOf = (cluster: FakeCluster, stage: string) => objectsOf(cluster, 'Job').find(isOf(stage));
@@ -56,86 +56,98 @@ async function runWaiting(
   return running;
 }
 
-test('a run whose own trainers hold all room waits for them, whatever keeps its next pod out', async (t) => {
-  let isFull = false;
-  const full: Partial<ClusterOptions>[] = [
-    { places: 4 },
-    { refusesPod: (pod) => isFull && isOf('start')(pod) },
-    { suspends: (job) => isFull && isOf('start')(job) },
-  ];
-  const clusters = await Promise.all(full.map((options) => interruptedAtWork(t, options)));
-  isFull = true;
-  const ended = clusters.map(async (each) => {
-    const words = /^split: not started after .*; waiting until other pods of this run make room \(\w+\)\.$/;
-    const running = runWaiting(each, { words, more: { queue: 'team-a' } });
-    await waitFor(() => each.atWork() === 0);
-    isFull = false;
+// Side by side: each has a cluster of its own, and waits for it most of the time.
+describe('the same command again', { concurrency: 4 }, () => {
+  test('a run whose own trainers hold all room waits for them, whatever keeps its next pod out', async (t) => {
+    let isFull = false;
+    const full: Partial<ClusterOptions>[] = [
+      { places: 4 },
+      { refusesPod: (pod) => isFull && isOf('start')(pod) },
+      { suspends: (job) => isFull && isOf('start')(job) },
+    ];
+    const clusters = await Promise.all(full.map((options) => interruptedAtWork(t, options)));
+    isFull = true;
+    const ended = clusters.map(async (each) => {
+      const words = /^split: not started after .*; waiting until other pods of this run make room \(\w+\)\.$/;
+      const running = runWaiting(each, { words, more: { queue: 'team-a' } });
+      await waitFor(() => each.atWork() === 0);
+      isFull = false;
+      const { result, lines } = await running;
+      assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
+      const waits = lines.filter((line) => line.startsWith('split: not started after'));
+      assert.equal(waits.length, 1, lines.join('\n'));
+      // Its deadline is for its work.
+      assert.ok(jobOf(each.cluster, 'start')?.spec.activeDeadlineSeconds > 3600);
+    });
+    await Promise.all(ended);
+  });
+
+  test('the trials of a sweep wait for each other; a run does not wait for another one', async (t) => {
+    const first = await interruptedAtWork(t, { places: 4 });
+    const [run = ''] = objectsOf(first.cluster, 'Job').map(
+      ({ metadata }) => metadata.labels?.['fedbatch.io/run'],
+    );
+    const settings = { ...runOptions(first.cluster).settings, seed: 1 };
+    const alone = await runPlayed(first.cluster, { ...SHORT, settings });
+    assert.equal(alone.error?.exitCode, 5);
+    assert.match(alone.error?.message ?? '', /^split: .*Insufficient cpu.* Next: add nodes/);
+    const words = /waiting until other pods of this sweep make room/;
+    const more = { settings, siblings: new Set([run]) };
+    const { result, lines } = await runWaiting(first, { words, more });
+    assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
+  });
+
+  test('finished work stays where only its limits, its room or who watches it changes', async (t) => {
+    const cluster = await playedCluster(t);
+    await runPlayed(cluster);
+    const uids = () =>
+      objectsOf(cluster, 'Job')
+        .filter((job) => !isOf('start')(job))
+        .map(({ metadata }) => metadata.uid);
+    const before = uids();
+    assert.equal(before.length, 5);
+    const { values } = runOptions(cluster);
+    const again = await runPlayed(cluster, {
+      tolerance: { retries: 3, deadlineSeconds: 600 },
+      values: {
+        ...values,
+        ...{
+          TRAINER_MEMORY: '3Gi',
+          TTL_SECONDS: '600',
+          METRICS_PORT: '9464',
+          PUSHGATEWAY: 'http://push:9091',
+        },
+      },
+    });
+    assert.ok(again.lines.includes('round 1/1'), again.lines.join('\n'));
+    assert.deepEqual(uids(), before);
+    // As many as are asked for now are there; other images are other work.
+    const train = () => jobOf(cluster, 'train')?.metadata.uid;
+    const trained = train();
+    assert.ok((await runPlayed(cluster, { quorum: { count: 3 } })).result);
+    assert.equal(train(), trained);
+    await runPlayed(cluster, { values: { ...values, TRAINER_IMAGE: 'fedbatch/trainer:2' } });
+    assert.notEqual(train(), trained);
+  });
+
+  test('a Job at work is taken with the limits that it has, and never with other resources', async (t) => {
+    const { cluster, end } = await interruptedAtWork(t);
+    const { values } = runOptions(cluster);
+    const other = await runPlayed(cluster, { values: { ...values, TRAINER_MEMORY: '3Gi' } });
+    assert.equal(other.error?.exitCode, 2);
+    assert.match(
+      other.error?.message ?? '',
+      /-train runs already, with other settings, images or resources: /,
+    );
+    const reporter = keepingReporter();
+    const running = runPlayed(cluster, { tolerance: { retries: 3 } }, undefined, reporter);
+    const found =
+      /-train of an earlier attempt runs: waiting for it\. It was made with another --retries, which stays\.$/;
+    await waitFor(() => reporter.lines.some((line) => found.test(line)));
+    end();
     const { result, lines } = await running;
     assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
-    assert.equal(lines.filter((line) => line.includes('not started after')).length, 1, lines.join('\n'));
-    // Its deadline is for its work.
-    assert.ok(jobOf(each.cluster, 'start')?.spec.activeDeadlineSeconds > 3600);
+    const trained = lines.filter((line) => line.startsWith('train '));
+    assert.match(trained.at(-1) ?? '', /round 1: 4 of 4 clients reported {2}\d/, 'it was not done before');
   });
-  await Promise.all(ended);
-});
-
-test('the trials of a sweep wait for each other; a run does not wait for another one', async (t) => {
-  const first = await interruptedAtWork(t, { places: 4 });
-  const [run = ''] = objectsOf(first.cluster, 'Job').map(
-    ({ metadata }) => metadata.labels?.['fedbatch.io/run'],
-  );
-  const settings = { ...runOptions(first.cluster).settings, seed: 1 };
-  const alone = await runPlayed(first.cluster, { ...SHORT, settings });
-  assert.equal(alone.error?.exitCode, 5);
-  assert.match(alone.error?.message ?? '', /^split: .*Insufficient cpu.* Next: add nodes/);
-  const words = /waiting until other pods of this sweep make room/;
-  const more = { settings, siblings: new Set([run]) };
-  const { result, lines } = await runWaiting(first, { words, more });
-  assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
-});
-
-test('finished work stays where only its limits, its room or who watches it changes', async (t) => {
-  const cluster = await playedCluster(t);
-  await runPlayed(cluster);
-  const uids = () =>
-    objectsOf(cluster, 'Job')
-      .filter((job) => !isOf('start')(job))
-      .map(({ metadata }) => metadata.uid);
-  const before = uids();
-  assert.equal(before.length, 5);
-  const { values } = runOptions(cluster);
-  const again = await runPlayed(cluster, {
-    tolerance: { retries: 3, deadlineSeconds: 600 },
-    values: {
-      ...values,
-      ...{ TRAINER_MEMORY: '3Gi', TTL_SECONDS: '600', METRICS_PORT: '9464', PUSHGATEWAY: 'http://push:9091' },
-    },
-  });
-  assert.ok(again.lines.includes('round 1/1'), again.lines.join('\n'));
-  assert.deepEqual(uids(), before);
-  // As many as are asked for now are there; other images are other work.
-  const train = () => jobOf(cluster, 'train')?.metadata.uid;
-  const trained = train();
-  assert.ok((await runPlayed(cluster, { quorum: { count: 3 } })).result);
-  assert.equal(train(), trained);
-  await runPlayed(cluster, { values: { ...values, TRAINER_IMAGE: 'fedbatch/trainer:2' } });
-  assert.notEqual(train(), trained);
-});
-
-test('a Job at work is taken with the limits that it has, and never with other resources', async (t) => {
-  const { cluster, end } = await interruptedAtWork(t);
-  const { values } = runOptions(cluster);
-  const other = await runPlayed(cluster, { values: { ...values, TRAINER_MEMORY: '3Gi' } });
-  assert.equal(other.error?.exitCode, 2);
-  assert.match(other.error?.message ?? '', /-train runs already, with other settings, images or resources: /);
-  const reporter = keepingReporter();
-  const running = runPlayed(cluster, { tolerance: { retries: 3 } }, undefined, reporter);
-  const found =
-    /-train of an earlier attempt runs: waiting for it\. It was made with another --retries, which stays\.$/;
-  await waitFor(() => reporter.lines.some((line) => found.test(line)));
-  end();
-  const { result, lines } = await running;
-  assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
-  const trained = lines.filter((line) => line.startsWith('train '));
-  assert.match(trained.at(-1) ?? '', /round 1: 4 of 4 clients reported {2}\d/, 'it was not done before');
 });

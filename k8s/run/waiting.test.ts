@@ -1,6 +1,6 @@
 /** What a run tells of whatever keeps its pods from starting, how it gives up, and what of its work stays. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { silentReporter } from '../../lib/observability/events.js';
 import { forMany } from '../../lib/system/abort.js';
 import { requireValid } from '../../test/json-schemas.js';
@@ -83,178 +83,183 @@ const cases: readonly {
       /^split: its node node-1 does not start it.* Next: kubectl get events --field-selector involvedObject\.name=\S+-start-/,
   },
 ];
-for (const { name, options, more, told, ending } of cases) {
-  test(`told once, and given up with the next step: ${name}`, async (t) => {
-    const cluster = await playedCluster(t, options);
-    const { error, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000, ...more });
-    assert.equal(error?.exitCode, 5, lines.join('\n'));
-    assert.match(error?.message ?? '', ending);
-    const waits = lines.filter((line) => line.includes('not started after'));
-    assert.equal(waits.length, 1, lines.join('\n'));
-    assert.match(waits[0] ?? '', told);
-    const open = objectsOf(cluster, 'Job').filter(({ status }) => status?.conditions === undefined);
-    assert.deepEqual(open, []);
+// Side by side: each has a cluster of its own, and waits for it most of the time.
+describe('a run whose pods wait', { concurrency: 4 }, () => {
+  for (const { name, options, more, told, ending } of cases) {
+    test(`told once, and given up with the next step: ${name}`, async (t) => {
+      const cluster = await playedCluster(t, options);
+      const { error, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 2000, ...more });
+      assert.equal(error?.exitCode, 5, lines.join('\n'));
+      assert.match(error?.message ?? '', ending);
+      // On a slow machine other stages start late, too.
+      const [, stage = ''] = /^\^(\w+)/.exec(told.source) ?? [];
+      const waits = lines.filter((line) => line.startsWith(stage) && line.includes('not started after'));
+      assert.equal(waits.length, 1, lines.join('\n'));
+      assert.match(waits[0] ?? '', told);
+      const open = objectsOf(cluster, 'Job').filter(({ status }) => status?.conditions === undefined);
+      assert.deepEqual(open, []);
+    });
+  }
+
+  test('the status tells what a run waits for, from the events of its pods and Jobs', async (t) => {
+    const cluster = await playedCluster(t, {
+      hold: (pod) => (stageOf(pod) === 'init' ? noMount(pod) : undefined),
+    });
+    const stop = new AbortController();
+    const running = runPlayed(cluster, { scheduleTimeoutMs: 600_000 }, forMany(stop.signal));
+    while (objectsOf(cluster, 'Event').length === 0) await new Promise((next) => setTimeout(next, 20));
+    assert.match(
+      await notesOf(cluster),
+      /^\S+-init: MountVolume\.SetUp failed for volume "nfs" : mount failed/m,
+    );
+    stop.abort();
+    await running;
   });
-}
 
-test('the status tells what a run waits for, from the events of its pods and Jobs', async (t) => {
-  const cluster = await playedCluster(t, {
-    hold: (pod) => (stageOf(pod) === 'init' ? noMount(pod) : undefined),
-  });
-  const stop = new AbortController();
-  const running = runPlayed(cluster, { scheduleTimeoutMs: 600_000 }, forMany(stop.signal));
-  while (objectsOf(cluster, 'Event').length === 0) await new Promise((next) => setTimeout(next, 20));
-  assert.match(
-    await notesOf(cluster),
-    /^\S+-init: MountVolume\.SetUp failed for volume "nfs" : mount failed/m,
-  );
-  stop.abort();
-  await running;
-});
-
-test('an image that is being pulled may take longer than the timeout', async (t) => {
-  let looks = 0;
-  const cluster = await playedCluster(t, {
-    hold: (pod) =>
-      stageOf(pod) === 'init' && looks++ < 20
-        ? { type: 'Normal', reason: 'Pulling', message: 'Pulling image "fedbatch/trainer:0.1.0"' }
-        : undefined,
-  });
-  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
-  assert.ok(result, lines.join('\n'));
-  const told = lines.filter((line) => line.includes('Pulling image'));
-  assert.match(
-    told.join('\n'),
-    /^init: not started after \d+ s: Pulling image "fedbatch\/trainer:0\.1\.0" \(Pulling\)\.$/,
-  );
-});
-
-test('an image that cannot be pulled for one client ends no round that has begun: it is retried', async (t) => {
-  let refused = 0;
-  const cluster = await playedCluster(t, {
-    hasImage: (_, pod) => !isTrainer(pod, 2) || ++refused > 8,
-  });
-  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 60_000 });
-  assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
-  assert.ok(refused > 8);
-});
-
-test('a client that can never start is missing: the quorum decides, and what is done stays', async (t) => {
-  const cluster = await playedCluster(t, { hasImage: (_, pod) => !isTrainer(pod, 2) });
-  const more = { quorum: { count: 3 }, scheduleTimeoutMs: 1000 };
-  const { result, lines } = await runPlayed(cluster, more);
-  assert.deepEqual(
-    result?.last.reported?.map(({ client }) => client),
-    [0, 1, 3],
-    lines.join('\n'),
-  );
-  assert.deepEqual(result?.last.missing, [
-    {
-      client: 2,
-      reason: 'not started: the image fedbatch/trainer:0.1.0 cannot be pulled (ImagePullBackOff)',
-    },
-  ]);
-  const [job, pods] = [trainJob(cluster), trainers(cluster)];
-  assert.equal(job?.status.conditions[0].reason, 'DeadlineExceeded');
-  assert.deepEqual(
-    pods.map(({ status }) => status.phase),
-    ['Succeeded', 'Succeeded', 'Succeeded'],
-  );
-  const notes = await notesOf(cluster);
-  assert.match(notes, /^\S+-train: not started: the image \S+ cannot be pulled \(ImagePullBackOff\)$/m);
-  // What is done is taken again as it is, with the same reason for who is missing.
-  const again = await runPlayed(cluster, more);
-  assert.deepEqual(again.result?.last.missing, result?.last.missing);
-  assert.equal(trainJob(cluster)?.metadata.uid, job?.metadata.uid);
-});
-
-test('clients for which a quota leaves no pod are missing, too', async (t) => {
-  const play = playedPrograms(({ container, client }) =>
-    container === 'trainer' && client === 0 ? { exitCode: 3, message: 'no shard.' } : undefined,
-  );
-  const isMissing = (pod: KubeObject) => isTrainer(pod, 3);
-  const cluster = await playedCluster(t, { play, refusesPod: isMissing });
-  const { result, lines } = await runPlayed(cluster, { quorum: { count: 2 }, scheduleTimeoutMs: 1000 });
-  const [first, second] = result?.last.missing ?? [];
-  assert.deepEqual(first, { client: 0, reason: 'ended with exit code 3: no shard' }, lines.join('\n'));
-  assert.match(
-    second?.reason ?? '',
-    /^not started: Error creating: pods .*exceeded quota.* \(FailedCreate\)$/,
-  );
-});
-
-for (const { quorum, exitCode, message } of [
-  {
-    quorum: undefined,
-    exitCode: 5,
-    message:
-      /^train client 2: not started: the image \S+ cannot be pulled \(ImagePullBackOff\)\. The Job \S+-train and what it has done stay; .*Next: build and push the images/,
-  },
-  {
-    quorum: { count: 4 },
-    exitCode: 4,
-    message:
-      /^Round 1 misses its quorum: .* client 2 \(not started: the image .*The Job \S+-train and what it has done stay; .*Next: build/,
-  },
-]) {
-  test(`too few clients can start (exit ${exitCode}): the others' work stays, and the same command goes on with it`, async (t) => {
-    let isBroken = true;
-    const cluster = await playedCluster(t, { hasImage: (_, pod) => !(isBroken && isTrainer(pod, 2)) });
-    const more = { scheduleTimeoutMs: 1000, ...(quorum === undefined ? {} : { quorum }) };
-    const { error, lines } = await runPlayed(cluster, more);
-    assert.equal(error?.exitCode, exitCode, lines.join('\n'));
-    assert.match(error?.message ?? '', message);
-    const done = trainers(cluster).filter(({ status }) => status.phase === 'Succeeded');
-    assert.equal(done.length, 3);
-    isBroken = false;
-    const { result } = await runPlayed(cluster, more);
-    assert.equal(result?.last.reported?.length, 4);
-    const uids = trainers(cluster).map(({ metadata }) => metadata.uid);
-    assert.deepEqual(
-      done.filter(({ metadata }) => !uids.includes(metadata.uid)),
-      [],
+  test('an image that is being pulled may take longer than the timeout', async (t) => {
+    let looks = 0;
+    const cluster = await playedCluster(t, {
+      hold: (pod) =>
+        stageOf(pod) === 'init' && looks++ < 60
+          ? { type: 'Normal', reason: 'Pulling', message: 'Pulling image "fedbatch/trainer:0.1.0"' }
+          : undefined,
+    });
+    const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 2000 });
+    assert.ok(result, lines.join('\n'));
+    const told = lines.filter((line) => line.includes('Pulling image'));
+    assert.match(
+      told.join('\n'),
+      /^init: not started after \d+ s: Pulling image "fedbatch\/trainer:0\.1\.0" \(Pulling\)\.$/,
     );
   });
-}
 
-test('a Job that is deleted and does not go is told, and given up with the next step', async (t) => {
-  const play = playedPrograms(({ container, attempt }) =>
-    container === 'init' && attempt === 1 ? { exitCode: 3, message: 'no.' } : undefined,
-  );
-  const cluster = await playedCluster(t, { play, isLost: (pod) => stageOf(pod) === 'init' });
-  assert.equal((await runPlayed(cluster)).error?.exitCode, 3);
-  const { error, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
-  assert.equal(error?.exitCode, 5);
-  assert.match(
-    error?.message ?? '',
-    /-init: the Job was deleted \d+ s ago, and its pods do not end\. Next: kubectl get pods --selector/,
-  );
-  assert.equal(lines.filter((line) => /-init is deleted and not gone yet/.test(line)).length, 1);
-});
-
-test('a reason that comes up later in a Job is told, too', async (t) => {
-  // How often the run has asked for events, after which it tells.
-  let asked = 0;
-  const usual = playedPrograms();
-  const cluster = await playedCluster(t, {
-    // While a pod works, nothing is given up.
-    play: (pod, container) => ({
-      exitCode: 0,
-      ...usual(pod, container),
-      ms: isTrainer(pod, 1) ? 4000 : 0,
-    }),
-    fault: ({ verb, resource }) => {
-      if (verb === 'list' && resource === 'events') asked++;
-      return undefined;
-    },
-    hold: (pod) => {
-      if (!isTrainer(pod, 0) || asked >= 2) return undefined;
-      return asked === 0 ? noSandbox(pod) : noMount(pod);
-    },
+  test('an image that cannot be pulled for one client ends no round that has begun: it is retried', async (t) => {
+    let refused = 0;
+    const cluster = await playedCluster(t, {
+      hasImage: (_, pod) => !isTrainer(pod, 2) || ++refused > 8,
+    });
+    const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 60_000 });
+    assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
+    assert.ok(refused > 8);
   });
-  const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
-  assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
-  const told = lines.filter((line) => line.includes('not started after'));
-  assert.match(told[0] ?? '', /^train client 0: .*\(FailedCreatePodSandBox\)/);
-  assert.match(told[1] ?? '', /^train client 0: .*\(FailedMount\)/);
+
+  test('a client that can never start is missing: the quorum decides, and what is done stays', async (t) => {
+    const cluster = await playedCluster(t, { hasImage: (_, pod) => !isTrainer(pod, 2) });
+    const more = { quorum: { count: 3 }, scheduleTimeoutMs: 2000 };
+    const { result, lines } = await runPlayed(cluster, more);
+    assert.deepEqual(
+      result?.last.reported?.map(({ client }) => client),
+      [0, 1, 3],
+      lines.join('\n'),
+    );
+    assert.deepEqual(result?.last.missing, [
+      {
+        client: 2,
+        reason: 'not started: the image fedbatch/trainer:0.1.0 cannot be pulled (ImagePullBackOff)',
+      },
+    ]);
+    const [job, pods] = [trainJob(cluster), trainers(cluster)];
+    assert.equal(job?.status.conditions[0].reason, 'DeadlineExceeded');
+    assert.deepEqual(
+      pods.map(({ status }) => status.phase),
+      ['Succeeded', 'Succeeded', 'Succeeded'],
+    );
+    const notes = await notesOf(cluster);
+    assert.match(notes, /^\S+-train: not started: the image \S+ cannot be pulled \(ImagePullBackOff\)$/m);
+    // What is done is taken again as it is, with the same reason for who is missing.
+    const again = await runPlayed(cluster, more);
+    assert.deepEqual(again.result?.last.missing, result?.last.missing);
+    assert.equal(trainJob(cluster)?.metadata.uid, job?.metadata.uid);
+  });
+
+  test('clients for which a quota leaves no pod are missing, too', async (t) => {
+    const play = playedPrograms(({ container, client }) =>
+      container === 'trainer' && client === 0 ? { exitCode: 3, message: 'no shard.' } : undefined,
+    );
+    const isMissing = (pod: KubeObject) => isTrainer(pod, 3);
+    const cluster = await playedCluster(t, { play, refusesPod: isMissing });
+    const { result, lines } = await runPlayed(cluster, { quorum: { count: 2 }, scheduleTimeoutMs: 2000 });
+    const [first, second] = result?.last.missing ?? [];
+    assert.deepEqual(first, { client: 0, reason: 'ended with exit code 3: no shard' }, lines.join('\n'));
+    assert.match(
+      second?.reason ?? '',
+      /^not started: Error creating: pods .*exceeded quota.* \(FailedCreate\)$/,
+    );
+  });
+
+  for (const { quorum, exitCode, message } of [
+    {
+      quorum: undefined,
+      exitCode: 5,
+      message:
+        /^train client 2: not started: the image \S+ cannot be pulled \(ImagePullBackOff\)\. The Job \S+-train and what it has done stay; .*Next: build and push the images/,
+    },
+    {
+      quorum: { count: 4 },
+      exitCode: 4,
+      message:
+        /^Round 1 misses its quorum: .* client 2 \(not started: the image .*The Job \S+-train and what it has done stay; .*Next: build/,
+    },
+  ]) {
+    test(`too few clients can start (exit ${exitCode}): the others' work stays, and the same command goes on with it`, async (t) => {
+      let isBroken = true;
+      const cluster = await playedCluster(t, { hasImage: (_, pod) => !(isBroken && isTrainer(pod, 2)) });
+      const more = { scheduleTimeoutMs: 2000, ...(quorum === undefined ? {} : { quorum }) };
+      const { error, lines } = await runPlayed(cluster, more);
+      assert.equal(error?.exitCode, exitCode, lines.join('\n'));
+      assert.match(error?.message ?? '', message);
+      const done = trainers(cluster).filter(({ status }) => status.phase === 'Succeeded');
+      assert.equal(done.length, 3);
+      isBroken = false;
+      const { result } = await runPlayed(cluster, more);
+      assert.equal(result?.last.reported?.length, 4);
+      const uids = trainers(cluster).map(({ metadata }) => metadata.uid);
+      assert.deepEqual(
+        done.filter(({ metadata }) => !uids.includes(metadata.uid)),
+        [],
+      );
+    });
+  }
+
+  test('a Job that is deleted and does not go is told, and given up with the next step', async (t) => {
+    const play = playedPrograms(({ container, attempt }) =>
+      container === 'init' && attempt === 1 ? { exitCode: 3, message: 'no.' } : undefined,
+    );
+    const cluster = await playedCluster(t, { play, isLost: (pod) => stageOf(pod) === 'init' });
+    assert.equal((await runPlayed(cluster)).error?.exitCode, 3);
+    const { error, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 2000 });
+    assert.equal(error?.exitCode, 5);
+    assert.match(
+      error?.message ?? '',
+      /-init: the Job was deleted \d+ s ago, and its pods do not end\. Next: kubectl get pods --selector/,
+    );
+    assert.equal(lines.filter((line) => /-init is deleted and not gone yet/.test(line)).length, 1);
+  });
+
+  test('a reason that comes up later in a Job is told, too', async (t) => {
+    // How often the run has asked for events, after which it tells.
+    let asked = 0;
+    const usual = playedPrograms();
+    const cluster = await playedCluster(t, {
+      // While a pod works, nothing is given up.
+      play: (pod, container) => ({
+        exitCode: 0,
+        ...usual(pod, container),
+        ms: isTrainer(pod, 1) ? 4000 : 0,
+      }),
+      fault: ({ verb, resource }) => {
+        if (verb === 'list' && resource === 'events') asked++;
+        return undefined;
+      },
+      hold: (pod) => {
+        if (!isTrainer(pod, 0) || asked >= 2) return undefined;
+        return asked === 0 ? noSandbox(pod) : noMount(pod);
+      },
+    });
+    const { result, lines } = await runPlayed(cluster, { scheduleTimeoutMs: 1000 });
+    assert.equal(result?.last.reported?.length, 4, lines.join('\n'));
+    const told = lines.filter((line) => line.includes('not started after'));
+    assert.match(told[0] ?? '', /^train client 0: .*\(FailedCreatePodSandBox\)/);
+    assert.match(told[1] ?? '', /^train client 0: .*\(FailedMount\)/);
+  });
 });
