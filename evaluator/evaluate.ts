@@ -1,5 +1,6 @@
 /** The accuracy test: one model on held-out examples. */
 import type { ProgramContext } from '../lib/cli/program.js';
+import { sessionOf } from '../lib/core/errors.js';
 import { type AccuracyReport, judge, summarise } from '../lib/engine/accuracy.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import { worstMistakes } from '../lib/engine/mistakes.js';
@@ -9,7 +10,6 @@ import { taskNotes, testingTask } from '../lib/engine/starting-task.js';
 import { exampleCount } from '../lib/federation/examples.js';
 import type { AskedLoss } from '../lib/federation/loss.js';
 import type { Tell } from '../lib/formats/data/dataset.js';
-import { sessionOf } from '../lib/model/model-error.js';
 import { DATA_NOTE, TASK_NOTE } from '../lib/observability/events.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
 import { readPrepared } from '../lib/task-file/prepared-examples.js';

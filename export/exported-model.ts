@@ -1,12 +1,11 @@
 /** What is exported: a model file, and what the records beside it say of exactly this file. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { UsageError } from '../lib/core/errors.js';
+import { ModelError, UsageError } from '../lib/core/errors.js';
 import { type ModelFromFile, readModelFile } from '../lib/engine/model-file.js';
 import { modelTask } from '../lib/engine/starting-task.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { ModelError } from '../lib/model/model-error.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { type ReportedAccuracy, type RunRecords, readRunRecords } from '../report/records.js';
 

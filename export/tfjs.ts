@@ -1,5 +1,6 @@
 /** A layers model of TensorFlow.js: model.json and its weights in pieces, which `tf.loadLayersModel` opens. */
 import { join } from 'node:path';
+import { ModelError } from '../lib/core/errors.js';
 import type { WeightArray } from '../lib/core/weights.js';
 import { requireKnown } from '../lib/engine/tensorflow/known-layers.js';
 import { modelTopology } from '../lib/engine/tensorflow/layers-model.js';
@@ -8,7 +9,6 @@ import { writeFileAtomic, writeFolderAtomic } from '../lib/formats/files/atomic-
 import { foreignLayers } from '../lib/model/layers/foreign.js';
 import type { Layer } from '../lib/model/layers/registry.js';
 import type { Model } from '../lib/model/model-description.js';
-import { ModelError } from '../lib/model/model-error.js';
 import { modelParameters, shapeCalls } from '../lib/model/parameters.js';
 import { cannotHold, type ExportFormat } from './format.js';
 

@@ -29,7 +29,14 @@ import { type EngineChoice, engineChoice } from '../lib/settings/parts/engine.js
 import { availableCores } from '../lib/system/hardware.js';
 import { newModel } from '../trainer/zoo-model.js';
 
-export { DataError, type DataProblem, ExitCode, FedbatchError, UsageError } from '../lib/core/errors.js';
+export {
+  DataError,
+  type DataProblem,
+  ExitCode,
+  FedbatchError,
+  ModelError,
+  UsageError,
+} from '../lib/core/errors.js';
 export type { WeightArray, Weights } from '../lib/core/weights.js';
 export {
   type Batch,
@@ -65,7 +72,6 @@ export type { BatchSize, LocalWork } from '../lib/federation/local-work.js';
 export type { Losses, LossName, LossSettings, OutputLoss } from '../lib/federation/loss.js';
 export type { KerasFile } from '../lib/formats/keras/keras-file.js';
 export type { LayerCall, Model, ModelDescription, NamedInput } from '../lib/model/model-description.js';
-export { ModelError } from '../lib/model/model-error.js';
 export { batchInputs, batchTargets } from '../lib/model/model-input.js';
 export { MODEL_NAMES, type ModelName } from '../lib/model/model-zoo.js';
 export type { AdadeltaSettings } from '../lib/model/optimizers/adadelta.js';

@@ -1,5 +1,6 @@
 /** The tables of docs/MODELS.md: the layers of Keras that are read, made of their registry and of what Keras itself computed. */
 
+import { ModelError } from '../lib/core/errors.js';
 import { requireKnown } from '../lib/engine/tensorflow/known-layers.js';
 import { code, table } from '../lib/html/markdown.js';
 import { type KerasObject, quote } from '../lib/model/keras/keras-settings.js';
@@ -7,7 +8,6 @@ import { foreignLayers } from '../lib/model/layers/foreign.js';
 import { KERAS_CLASSES, LAYER_MODULES } from '../lib/model/layers/registry.js';
 import type { KerasClass } from '../lib/model/layers/settings.js';
 import type { ModelDescription } from '../lib/model/model-description.js';
-import { ModelError } from '../lib/model/model-error.js';
 import { functionalFixtures, functionalModel } from '../test/functional-fixtures.js';
 import {
   behindInput,

@@ -1,6 +1,5 @@
 /** The frame of a report: its head, its figures, what it says, and facts in rows. */
-import { type Html, html } from '../lib/html/html.js';
-import { wholePage } from '../lib/html/page.js';
+import { type Html, html, wholePage } from '../lib/html/html.js';
 import { PAGE_SCRIPT } from './page-script.js';
 import { REPORT_STYLE } from './style.js';
 

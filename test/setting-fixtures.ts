@@ -1,12 +1,12 @@
 /** What Keras makes of every setting of every layer: `lib/model/keras/fixtures/make_setting_fixtures.py` makes the files. */
 import { readFileSync } from 'node:fs';
+import { ModelError } from '../lib/core/errors.js';
 import { sizeOf, type Weights } from '../lib/core/weights.js';
 import type { Engine } from '../lib/engine/engine.js';
 import { describeKerasConfig } from '../lib/model/keras/keras-model.js';
 import type { KerasObject } from '../lib/model/keras/keras-settings.js';
 import { foreignLayers } from '../lib/model/layers/foreign.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
-import { ModelError } from '../lib/model/model-error.js';
 import { modelParameters } from '../lib/model/parameters.js';
 
 /** The versions of Keras that made a file. */

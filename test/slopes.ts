@@ -4,10 +4,15 @@ import fc from 'fast-check';
 import { sizeOf } from '../lib/core/weights.js';
 import { encodeOnnxModel } from '../lib/engine/onnx/graphs/onnx-model.js';
 import { createInferenceSession, loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
-import { type Gradient, gradientTensor } from '../lib/model/graph/gradient.js';
 import { GraphBuilder } from '../lib/model/graph/graph-builder.js';
 import { laidOut } from '../lib/model/primitives/layout.js';
-import { BATCH_AXIS, gradients, type Value } from '../lib/model/primitives/value.js';
+import {
+  BATCH_AXIS,
+  type Gradient,
+  gradients,
+  gradientTensor,
+  type Value,
+} from '../lib/model/primitives/value.js';
 
 const runtime = await loadOnnxRuntime('cpu', 1);
 

@@ -1,6 +1,6 @@
 /** The trainer's worker thread, in which training steps may block, and what passes between it and the main thread: plain data. */
 import { parentPort } from 'node:worker_threads';
-import { type ErrorMessage, InterruptedError, toErrorMessage } from '../lib/core/errors.js';
+import { type ErrorMessage, InterruptedError, sessionOf, toErrorMessage } from '../lib/core/errors.js';
 import { parameterCount, type Weights, weightBuffers } from '../lib/core/weights.js';
 import { chooseEngine } from '../lib/engine/choose-engine.js';
 import type { OptimizerSettings } from '../lib/engine/engine.js';
@@ -20,7 +20,6 @@ import type { StrategyName } from '../lib/federation/strategies/strategy-setting
 import type { HeldOutTest } from '../lib/formats/accuracy-record.js';
 import type { EpochRecord } from '../lib/formats/stage-results.js';
 import type { Model } from '../lib/model/model-description.js';
-import { sessionOf } from '../lib/model/model-error.js';
 import type { ModelValues } from '../lib/settings/parts/data.js';
 import type { OptimizerFlags } from '../lib/settings/parts/training.js';
 

@@ -1,8 +1,7 @@
 /** The pages of a run and of the list of runs: the pieces of a report, each in a place where its next version is put. */
 import { createHash } from 'node:crypto';
 import helmet from 'helmet';
-import { html, toText } from '../lib/html/html.js';
-import { wholePage } from '../lib/html/page.js';
+import { html, toText, wholePage } from '../lib/html/html.js';
 import { type Page, page, pagePieces } from '../report/frame.js';
 import { PAGE_SCRIPT } from '../report/page-script.js';
 import { REPORT_STYLE } from '../report/style.js';

@@ -1,7 +1,7 @@
 /** What a program tells at its end: a line on stdout, and a file for whoever started it and cannot read its output. */
 import { writeFileSync } from 'node:fs';
 import type { Fields, Reporter } from '../observability/events.js';
-import { type Paint, painterFor, plainText, printable } from '../observability/paint.js';
+import { type Paint, painterFor, plainText, printable } from '../observability/format.js';
 
 /** The variable that names the file; on Kubernetes `/dev/termination-log`, which becomes the pod's status. */
 const RESULT_FILE = 'FEDBATCH_RESULT_FILE';

@@ -1,10 +1,9 @@
 /** What `compile()` leaves in a Keras file: its optimizer and its losses as ours, and back. */
 import { z } from 'zod';
-import { UsageError } from '../core/errors.js';
+import { ModelError, UsageError } from '../core/errors.js';
 import { type LossSettings, lossWith, type OutputLoss, writtenLoss } from '../federation/loss.js';
 import { parseDocument } from '../formats/files/json-document.js';
 import { asKerasObject, asTyped, quote } from '../model/keras/keras-settings.js';
-import { ModelError } from '../model/model-error.js';
 import { readOptimizer, writeOptimizer } from '../model/optimizers/keras-optimizer.js';
 import type { OptimizerSettings } from './engine.js';
 

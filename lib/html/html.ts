@@ -41,3 +41,30 @@ function isPiece(value: Html | readonly Html[]): value is Html {
 function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
+
+/** The page as a document that is light or dark by the reader's setting. */
+export function wholePage({
+  title,
+  head,
+  body,
+}: {
+  readonly title: string;
+  /** What its own looks and scripts are. */
+  readonly head: Html;
+  readonly body: Html;
+}): string {
+  return toText(html`<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>${title} · fedbatch</title>
+  ${head}
+</head>
+<body>
+  ${body}
+</body>
+</html>
+`);
+}

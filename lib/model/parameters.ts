@@ -1,4 +1,6 @@
 /** Which parameter arrays a model has, in Keras' order, how they begin, and which shapes flow between its layers. */
+
+import { ModelError } from '../core/errors.js';
 import { type RandomStream, randomStream } from '../core/random.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { draw, fans, type Initializer } from './initializers.js';
@@ -12,7 +14,6 @@ import {
 import { type ParameterTraining, parameterTraining } from './layers/layer-training.js';
 import { type Layer, moduleOf } from './layers/registry.js';
 import { type LayerCall, layerOfCall, type ModelDescription } from './model-description.js';
-import { ModelError } from './model-error.js';
 
 /** One parameter array of a model. */
 export interface Parameter extends Omit<LayerParameter, 'training'>, ParameterTraining {

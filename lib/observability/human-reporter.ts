@@ -8,7 +8,7 @@ import {
   type RoundEvent,
   sourceKey,
 } from './events.js';
-import { type Paint, painterFor, printable, type Style } from './paint.js';
+import { type Paint, painterFor, printable, type Style } from './format.js';
 import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 /** Between two progress lines of one stage where the output is no terminal. */

@@ -4,9 +4,8 @@ import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { type ProgressEvent, quietReporter, type RoundEvent } from './events.js';
-import { formatBytes, formatTable } from './format.js';
+import { formatBytes, formatTable, printable } from './format.js';
 import { createHumanReporter } from './human-reporter.js';
-import { printable } from './paint.js';
 import { formatProgress, formatRound, formatStanding } from './progress-line.js';
 
 const halfway: ProgressEvent = {

@@ -1,8 +1,7 @@
 /** A line of progress, or of a finished round, that fits its width: figures are whole or left out, never cut. */
 import { scoreOfFigure } from '../federation/metrics.js';
 import type { ProgressEvent, RoundEvent } from './events.js';
-import { formatBytes, formatDuration, formatLoss } from './format.js';
-import { type Paint, plainText, type Style } from './paint.js';
+import { formatBytes, formatDuration, formatLoss, type Paint, plainText, type Style } from './format.js';
 
 /** A piece of a line, and its rank: where there is no room, the highest rank goes first. */
 type Part = { readonly text: string; readonly rank: number; readonly style?: Style | undefined };

@@ -9,8 +9,7 @@ import { FEDAVG, type StrategySettings } from '../../lib/federation/strategies/s
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import type { RunSummary } from '../../lib/formats/run-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
-import { formatDuration, formatTable, roundTo } from '../../lib/observability/format.js';
-import type { Paint } from '../../lib/observability/paint.js';
+import { formatDuration, formatTable, type Paint, roundTo } from '../../lib/observability/format.js';
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';

@@ -1,7 +1,7 @@
 /** From a model file to a model that answers: read, check, compile, one trial prediction. */
 
 import { basename } from 'node:path';
-import { DataError, type DataProblem } from '../../lib/core/errors.js';
+import { DataError, type DataProblem, sessionOf } from '../../lib/core/errors.js';
 import { sizeOf } from '../../lib/core/weights.js';
 import type { InputShape } from '../../lib/digits/preprocess.js';
 import { chooseEngine } from '../../lib/engine/choose-engine.js';
@@ -17,7 +17,6 @@ import {
   type ModelDescription,
   outputNames,
 } from '../../lib/model/model-description.js';
-import { sessionOf } from '../../lib/model/model-error.js';
 import { inputBound } from '../../lib/model/parameters.js';
 import { faultOf, stepsOf, type Task, widthOf } from '../../lib/model/tasks/task.js';
 import type { EngineChoice } from '../../lib/settings/parts/engine.js';

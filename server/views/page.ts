@@ -1,8 +1,7 @@
 /** The HTML of the server: the page where a picture is given and read, complete without JavaScript, and the error page. */
 import { formatScale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { confusionText } from '../../lib/formats/confusions.js';
-import { type Html, html } from '../../lib/html/html.js';
-import { wholePage } from '../../lib/html/page.js';
+import { type Html, html, wholePage } from '../../lib/html/html.js';
 import type { ModelCard } from '../models/model-card.js';
 import { inputsOf } from '../models/predictor.js';
 import type { Sample } from '../pictures/samples.js';

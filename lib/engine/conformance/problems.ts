@@ -2,13 +2,13 @@
 
 import { CLASSES, conv, dense, flatten, head, imageModel, normalisation } from '../../../test/layers.js';
 import { type SettingGroup, settingGroups } from '../../../test/setting-fixtures.js';
+import { ModelError } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import { sizeOf, type Weights } from '../../core/weights.js';
 import { type LossSettings, parseLoss } from '../../federation/loss.js';
 import { parseKerasLayer } from '../../model/keras/keras-layers.js';
 import { LAYER_MODULES, type Layer } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
 import {
   answerShapes,
   initialWeights,

@@ -1,10 +1,10 @@
 /** Keras' JSON as TensorFlow.js 4.22 takes it, and a check of what it took: it drops in silence what it does not know. */
 import type * as Tf from '@tensorflow/tfjs';
+import { ModelError } from '../../core/errors.js';
 import { own } from '../../core/own.js';
 import { hasWeights, isUnneeded } from '../../model/keras/keras-layers.js';
 import { asKerasObject, quote } from '../../model/keras/keras-settings.js';
 import type { ForeignLayer } from '../../model/layers/foreign.js';
-import { ModelError } from '../../model/model-error.js';
 
 type Settings = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,9 @@
 /** Which layers and activations TensorFlow.js 4.22 has: told without loading it, for whoever writes for it. */
+
+import { ModelError } from '../../core/errors.js';
 import { kerasLayer } from '../../model/keras/keras-layers.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
 import { camelCase } from './keras-dialect.js';
 
 /** The layers and activations of ours that are in its map of classes, as they are called there. */

@@ -1,5 +1,6 @@
 /** A model of ours as a model of tf.layers, with its weights in Keras' order. */
 import type * as Tf from '@tensorflow/tfjs';
+import { ModelError } from '../../core/errors.js';
 import { formatShape, type Weights } from '../../core/weights.js';
 import type { LossSettings } from '../../federation/loss.js';
 import { kerasConfig } from '../../model/keras/keras-model.js';
@@ -8,7 +9,6 @@ import { innerLayers, type NamedLayer } from '../../model/layers/layer-module.js
 import type { Layer } from '../../model/layers/registry.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import { layerOfCall, type Model, type ModelDescription } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
 import { isActivation, planOperations } from '../../model/operations.js';
 import { modelParameters } from '../../model/parameters.js';
 import { lossModule } from '../../model/tasks/losses.js';

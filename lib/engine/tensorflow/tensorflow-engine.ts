@@ -1,9 +1,8 @@
 /** The TensorFlow.js engine: a model built from its Keras config through tf.layers, on any of its backends. */
 import type * as Tf from '@tensorflow/tfjs';
-import { messageOf } from '../../core/errors.js';
+import { ModelError, messageOf } from '../../core/errors.js';
 import { foreignLayers } from '../../model/layers/foreign.js';
 import type { Model } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
 import type { Engine, PredictSession } from '../engine.js';
 import type { TensorflowBackend } from './backends.js';
 import { buildLayersModel, inputTensors } from './layers-model.js';

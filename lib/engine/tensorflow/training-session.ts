@@ -1,6 +1,6 @@
 /** A training session on TensorFlow.js: gradients by its tape, the update by our optimizer. */
 import type * as Tf from '@tensorflow/tfjs';
-import { messageOf } from '../../core/errors.js';
+import { ModelError, messageOf } from '../../core/errors.js';
 import { randomStream } from '../../core/random.js';
 import { formatShape, type WeightArray, type Weights } from '../../core/weights.js';
 import type { Losses, OutputLoss } from '../../federation/loss.js';
@@ -9,7 +9,6 @@ import type { NamedLayer } from '../../model/layers/layer-module.js';
 import type { Constraint, ParameterTraining } from '../../model/layers/layer-training.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import { type Model, type ModelDescription, outputNames } from '../../model/model-description.js';
-import { ModelError } from '../../model/model-error.js';
 import {
   answerShapes,
   modelParameters,

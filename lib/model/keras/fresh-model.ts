@@ -1,7 +1,8 @@
 /** A model of an architecture in Keras' JSON, with weights that a seed draws as its initializers say. */
+
+import { inFile } from '../../core/errors.js';
 import type { Initializer } from '../initializers.js';
 import type { Model } from '../model-description.js';
-import { inFile } from '../model-error.js';
 import { initialWeights } from '../parameters.js';
 import { readKerasGraph } from './keras-graph.js';
 import { readInitializer } from './keras-initializers.js';

@@ -1,5 +1,5 @@
 /** What the layers of a functional Keras model are called on: `inbound_nodes`, in the dialects of Keras 1, 2 and 3. */
-import { ModelError } from '../model-error.js';
+import { ModelError } from '../../core/errors.js';
 import { asKerasObject, quote } from './keras-settings.js';
 
 /** A tensor: the layer that makes it, in which of its calls, and which of the outputs of that. */

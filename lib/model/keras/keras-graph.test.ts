@@ -1,8 +1,8 @@
 /** Graphs of layers in Keras' JSON: the dialect of Keras 1, and what is told of models that do not fit together. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ModelError } from '../../core/errors.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
-import { ModelError } from '../model-error.js';
 import { describeKerasConfig } from './keras-model.js';
 
 const place = (name: string, keywords: object = {}, tensor = 0) => [name, 0, tensor, keywords];

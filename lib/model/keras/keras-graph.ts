@@ -1,7 +1,7 @@
 /** The layers of a Keras `model_config` and how they are called, in the dialects of Keras 1, 2 and 3; nested models are flattened. */
 import { z } from 'zod';
+import { ModelError } from '../../core/errors.js';
 import { CHAIN_INPUT, type LayerCall } from '../model-description.js';
-import { ModelError } from '../model-error.js';
 import { type InboundNode, inboundNodes, type ValuePlace, valuePlaces } from './inbound-nodes.js';
 import { kerasLayerName, kerasLayerTitle } from './keras-layers.js';
 import {

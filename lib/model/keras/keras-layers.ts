@@ -1,8 +1,9 @@
 /** A layer out of Keras' JSON, in the dialects of Keras 1, 2 and 3, and back into that of Keras 2, which Keras 3 reads. */
+
+import { ModelError } from '../../core/errors.js';
 import { readTraining } from '../layers/layer-training.js';
 import { KERAS_CLASSES, type Layer, moduleOf } from '../layers/registry.js';
 import { readFields, writtenLayer } from '../layers/settings.js';
-import { ModelError } from '../model-error.js';
 import {
   asKerasObject,
   findObstacles,

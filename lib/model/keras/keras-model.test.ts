@@ -1,12 +1,11 @@
 /** Keras configs of all dialects become the layers that they mean; what we do not know is refused by name. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DataError } from '../../core/errors.js';
+import { DataError, ModelError } from '../../core/errors.js';
 import { predictGraph } from '../../engine/onnx/graphs/predict-graph.js';
 import { buildTrainingGraph } from '../../engine/onnx/graphs/training-graph.js';
 import type { NamedLayer } from '../layers/layer-module.js';
 import { sequential as chain } from '../model-description.js';
-import { ModelError } from '../model-error.js';
 import { describeModel, MODEL_NAMES } from '../model-zoo.js';
 import { initialWeights, inputShape, modelParameters } from '../parameters.js';
 import { describeKerasConfig, kerasConfig, modelFromKeras } from './keras-model.js';

@@ -1,11 +1,11 @@
 /** From a Keras file to a model that engines take, and from a description to the config that Keras takes. */
 import { z } from 'zod';
+import { inFile, ModelError } from '../../core/errors.js';
 import { formatShape, type Weights } from '../../core/weights.js';
 import { needsKeras3 } from '../layers/activation.js';
 import { type ForeignLayer, foreignLayers } from '../layers/foreign.js';
 import { type Layer, moduleOf } from '../layers/registry.js';
 import { isChain, type Model, type ModelDescription, type NamedInput } from '../model-description.js';
-import { inFile, ModelError } from '../model-error.js';
 import { modelParameters, requireTrainable } from '../parameters.js';
 import { requireUsable } from '../tasks/task.js';
 import { isInteger, type KerasGraph, readKerasGraph } from './keras-graph.js';

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { assertKeras, functionalInputs, predictFunctional } from '../../../test/functional-fixtures.js';
 import { fixedNumbers } from '../../../test/setting-fixtures.js';
+import { ModelError } from '../../core/errors.js';
 import { judge, summarise } from '../../engine/accuracy.js';
 import { onnxEngine } from '../../engine/onnx/onnx-engine.js';
 import { startingTask } from '../../engine/starting-task.js';
@@ -11,7 +12,6 @@ import { loadTensorflowEngine } from '../../engine/tensorflow/tensorflow-engine.
 import type { Examples } from '../../federation/examples.js';
 import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { type Model, outputNames } from '../model-description.js';
-import { ModelError } from '../model-error.js';
 import { batchInputs, batchTargets } from '../model-input.js';
 import { outputShapes } from '../parameters.js';
 import { lossesOf } from '../tasks/task.js';

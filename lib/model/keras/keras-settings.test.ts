@@ -11,6 +11,7 @@ import {
   type SettingGroup,
   settingGroups,
 } from '../../../test/setting-fixtures.js';
+import { ModelError } from '../../core/errors.js';
 import { assertClose, predict } from '../../engine/conformance/engine-runs.js';
 import type { Batch } from '../../engine/engine.js';
 import { plainOnnxEngine } from '../../engine/onnx/onnx-engine.js';
@@ -19,7 +20,6 @@ import { readKerasFile } from '../../formats/keras/keras-hdf5.js';
 import { foreignLayers } from '../layers/foreign.js';
 import { LAYER_MODULES, type Layer } from '../layers/registry.js';
 import type { Model, ModelDescription } from '../model-description.js';
-import { ModelError } from '../model-error.js';
 import { modelParameters, requireTrainable } from '../parameters.js';
 import { findTrainingObstacles, hasWeights, parseKerasLayer } from './keras-layers.js';
 import { asKerasObject, type KerasObject } from './keras-settings.js';

@@ -1,5 +1,5 @@
 /** The settings of an object in Keras' JSON: each is read, known to be without effect, or refused by name with its value. */
-import { ModelError } from '../model-error.js';
+import { ModelError } from '../../core/errors.js';
 
 /** An object of Keras in its JSON: a layer, an activation, a regularizer. */
 export interface KerasObject {

@@ -1,6 +1,7 @@
 /** Activation and Softmax: functions of each element, and of a row; and the setting by which layers have one. */
+
+import { ModelError } from '../../core/errors.js';
 import { asKerasObject, KerasSettings, requireKerasClass } from '../keras/keras-settings.js';
-import { ModelError } from '../model-error.js';
 import { add, div, mul } from '../primitives/arithmetic.js';
 import {
   abs,

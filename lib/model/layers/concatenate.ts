@@ -1,5 +1,5 @@
 /** Concatenate: values one after the other along an axis. */
-import { ModelError } from '../model-error.js';
+import { ModelError } from '../../core/errors.js';
 import { concat } from '../primitives/shaping.js';
 import type { InputShapes, LayerModule } from './layer-module.js';
 import { type LayerWith, numberWhere, setting } from './settings.js';

@@ -1,5 +1,5 @@
 /** Dot: the products of two values, summed over an axis of each. */
-import { ModelError } from '../model-error.js';
+import { ModelError } from '../../core/errors.js';
 import { div, mul } from '../primitives/arithmetic.js';
 import { clip, sqrt } from '../primitives/elementwise.js';
 import { multiply } from '../primitives/products.js';

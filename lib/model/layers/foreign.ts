@@ -1,6 +1,7 @@
 /** Layers, or settings of them, that only an engine with Keras' own layers knows. */
+
+import { ModelError } from '../../core/errors.js';
 import type { KerasObject } from '../keras/keras-settings.js';
-import { ModelError } from '../model-error.js';
 import type { LayerModule } from './layer-module.js';
 
 /** A layer as the file describes it; shapes cannot be followed through it. */

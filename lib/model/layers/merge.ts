@@ -1,5 +1,5 @@
 /** Add, Multiply, Subtract, Average, Maximum and Minimum: several values of one shape, element by element. */
-import { ModelError } from '../model-error.js';
+import { ModelError } from '../../core/errors.js';
 import { add, maximum, minimum, mul, sub } from '../primitives/arithmetic.js';
 import type { Value } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';

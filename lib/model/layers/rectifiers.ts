@@ -1,7 +1,7 @@
 /** ReLU, LeakyReLU, ELU and PReLU: layers that bend what lies below 0. */
 
+import { ModelError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
 import { mul, sub } from '../primitives/arithmetic.js';
 import { elu, leakyRelu, rectify, relu } from '../primitives/elementwise.js';
 import type { LayerModule } from './layer-module.js';

@@ -1,6 +1,7 @@
 /** Flatten, Reshape and Permute: the same numbers in another shape or order. */
+
+import { ModelError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
 import { reshape, transpose } from '../primitives/shaping.js';
 import { BATCH_AXIS } from '../primitives/value.js';
 import type { LayerModule } from './layer-module.js';

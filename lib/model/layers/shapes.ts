@@ -1,7 +1,8 @@
 /** What several layers have in common: kernels, and windows that move over images. */
+
+import { ModelError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
 import { type Extent, type WindowSettings, windowGeometry } from '../graph/window-geometry.js';
-import { ModelError } from '../model-error.js';
 import type { LayerParameter, NamedLayer } from './layer-module.js';
 
 /** Channels of an image, or features. */

@@ -1,6 +1,7 @@
 /** SpatialDropout1D and 2D: whole channels dropped (Tompson et al. 2015, arXiv 1411.4280). */
+
+import { ModelError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
-import { ModelError } from '../model-error.js';
 import { mul } from '../primitives/arithmetic.js';
 import { dropoutMask, dropoutSettings } from './dropout.js';
 import type { LayerModule } from './layer-module.js';

@@ -2,11 +2,12 @@
 import {
   type Arithmetic,
   type CommonSettings,
+  epsilon,
   fading,
   type OptimizerModule,
   type OptimizerStep,
+  share,
 } from './optimizer-module.js';
-import { epsilon, share } from './settings.js';
 
 /** What Adadelta is told. */
 export interface AdadeltaSettings extends CommonSettings {

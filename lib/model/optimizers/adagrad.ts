@@ -1,7 +1,12 @@
 /** Adagrad (Duchi, Hazan and Singer 2011), as Keras defines it. */
 import { numberWithin } from '../layers/settings.js';
-import type { Arithmetic, CommonSettings, OptimizerModule, OptimizerStep } from './optimizer-module.js';
-import { epsilon } from './settings.js';
+import {
+  type Arithmetic,
+  type CommonSettings,
+  epsilon,
+  type OptimizerModule,
+  type OptimizerStep,
+} from './optimizer-module.js';
 
 /** What Adagrad is told. */
 export interface AdagradSettings extends CommonSettings {

@@ -2,11 +2,12 @@
 import {
   type Arithmetic,
   type MomentSettings,
+  moments,
   type OptimizerModule,
   type OptimizerStep,
+  switchedOn,
   towards,
 } from './optimizer-module.js';
-import { moments, switchedOn } from './settings.js';
 
 /** What Adam is told. AdamW is Adam with a weight decay by default. */
 export interface AdamSettings extends MomentSettings {

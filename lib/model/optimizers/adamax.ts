@@ -2,11 +2,11 @@
 import {
   type Arithmetic,
   type MomentSettings,
+  moments,
   type OptimizerModule,
   type OptimizerStep,
   towards,
 } from './optimizer-module.js';
-import { moments } from './settings.js';
 
 /** What Adamax is told. */
 export interface AdamaxSettings extends MomentSettings {

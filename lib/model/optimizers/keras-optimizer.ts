@@ -1,7 +1,8 @@
 /** An optimizer out of Keras' JSON, in the dialects of Keras 1, 2 and 3. */
+
+import { ModelError } from '../../core/errors.js';
 import { asKerasObject, asTyped, type KerasObject, KerasSettings, quote } from '../keras/keras-settings.js';
 import { type LayerSetting, numberWithin } from '../layers/settings.js';
-import { ModelError } from '../model-error.js';
 import type { CommonSettings } from './optimizer-module.js';
 import { OPTIMIZER_NAMES, OPTIMIZERS, type OptimizerName } from './optimizer-names.js';
 import { hasSetting, type OptimizerSettings, optimizerModule } from './registry.js';

@@ -5,8 +5,8 @@ import {
   fading,
   type OptimizerModule,
   type OptimizerStep,
+  share,
 } from './optimizer-module.js';
-import { share } from './settings.js';
 
 /** What Lion is told. */
 export interface LionSettings extends CommonSettings {

@@ -2,11 +2,11 @@
 import {
   type Arithmetic,
   type MomentSettings,
+  moments,
   type OptimizerModule,
   type OptimizerStep,
   towards,
 } from './optimizer-module.js';
-import { moments } from './settings.js';
 
 /** What Nadam is told. */
 export interface NadamSettings extends MomentSettings {

@@ -2,11 +2,13 @@
 import {
   type Arithmetic,
   type CommonSettings,
+  epsilon,
   fading,
   type OptimizerModule,
   type OptimizerStep,
+  share,
+  switchedOn,
 } from './optimizer-module.js';
-import { epsilon, share, switchedOn } from './settings.js';
 
 /** What RMSprop is told. */
 export interface RmspropSettings extends CommonSettings {

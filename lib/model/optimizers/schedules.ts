@@ -1,7 +1,7 @@
 /** Learning rates that change from step to step as Keras' schedules do: each is a factor on the learning rate. */
 import type { KerasObject, KerasSettings } from '../keras/keras-settings.js';
 import { type LayerSetting, numberWhere, numberWithin, setting } from '../layers/settings.js';
-import { switchedOn } from './settings.js';
+import { switchedOn } from './optimizer-module.js';
 
 /** A schedule as data; `name` is its class in Keras. */
 export type StepSchedule =

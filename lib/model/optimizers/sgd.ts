@@ -1,6 +1,5 @@
 /** Stochastic gradient descent, with momentum or Nesterov's (Sutskever et al. 2013), as Keras defines it. */
-import type { CommonSettings, OptimizerModule } from './optimizer-module.js';
-import { share, switchedOn } from './settings.js';
+import { type CommonSettings, type OptimizerModule, share, switchedOn } from './optimizer-module.js';
 
 /** What SGD is told. */
 export interface SgdSettings extends CommonSettings {

@@ -1,6 +1,23 @@
 /** Tensors that know what they were computed from, and the reverse pass over them that gives gradients. */
-import { type Gradient, gradientTensor } from '../graph/gradient.js';
 import type { GraphBuilder, Tensor } from '../graph/graph-builder.js';
+
+/**
+ * A tensor, or the product leftᵀ · right, left to the optimizer: it may be added up right
+ * where the next weights are written, with no gradient in memory in between.
+ */
+export type Gradient = Tensor | GradientProduct;
+
+/** `left` [n, rows], `right` [n, columns] */
+interface GradientProduct {
+  readonly left: Tensor;
+  readonly right: Tensor;
+}
+
+/** The gradient as a tensor. */
+export function gradientTensor(graph: GraphBuilder, gradient: Gradient): Tensor {
+  if (typeof gradient === 'string') return gradient;
+  return graph.op('Gemm', [gradient.left, gradient.right], { transA: 1 });
+}
 
 /** Stands for the batch axis in the shape of a {@link Value}. */
 export const BATCH_AXIS = -1;

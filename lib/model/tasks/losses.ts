@@ -1,8 +1,8 @@
 /** The registry of losses, and what a model has to be for one. */
 
+import { ModelError } from '../../core/errors.js';
 import type { Losses, LossSettings, OutputLoss } from '../../federation/loss.js';
 import type { ModelDescription } from '../model-description.js';
-import { ModelError } from '../model-error.js';
 import { type OperationPlan, operationsBefore, planOperations } from '../operations.js';
 import { binaryCrossEntropy, categoricalCrossEntropy } from './cross-entropies.js';
 import type { LossModule } from './loss-module.js';

@@ -1,9 +1,10 @@
 /** A model's inputs and operations in a graph of values. */
+
+import { ModelError } from '../../../core/errors.js';
 import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
 import type { LayerContext } from '../../../model/layers/layer-module.js';
 import { moduleOf } from '../../../model/layers/registry.js';
 import type { ModelDescription } from '../../../model/model-description.js';
-import { ModelError } from '../../../model/model-error.js';
 import {
   isActivation,
   type OperationPlan,

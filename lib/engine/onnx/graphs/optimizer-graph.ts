@@ -1,6 +1,5 @@
 /** The optimizer's part of a step: from each group's gradient to its next weights and slots. */
 
-import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import type { GraphBuilder, Tensor } from '../../../model/graph/graph-builder.js';
 import type { Arithmetic } from '../../../model/optimizers/optimizer-module.js';
 import {
@@ -9,6 +8,7 @@ import {
   optimizerRates,
 } from '../../../model/optimizers/registry.js';
 import type { Parameter } from '../../../model/parameters.js';
+import { type Gradient, gradientTensor } from '../../../model/primitives/value.js';
 import { isAlone, type ParameterGroup, tensorName } from './parameter-groups.js';
 
 /** How weights are updated. */

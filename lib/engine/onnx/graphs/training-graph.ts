@@ -2,14 +2,13 @@
 
 import { sizeOf } from '../../../core/weights.js';
 import type { Losses, OutputLoss } from '../../../federation/loss.js';
-import { type Gradient, gradientTensor } from '../../../model/graph/gradient.js';
 import { GraphBuilder, type Tensor } from '../../../model/graph/graph-builder.js';
 import type { ModelDescription } from '../../../model/model-description.js';
 import { planOperations } from '../../../model/operations.js';
 import { modelParameters, type Parameter, requireTrainable } from '../../../model/parameters.js';
 import { add } from '../../../model/primitives/arithmetic.js';
 import { reshape } from '../../../model/primitives/shaping.js';
-import { BATCH_AXIS, gradients } from '../../../model/primitives/value.js';
+import { BATCH_AXIS, type Gradient, gradients, gradientTensor } from '../../../model/primitives/value.js';
 import { lossOperations, outputLosses } from '../../../model/tasks/losses.js';
 import { BATCH, buildNetwork, modelInputs, parameterKey, type ValuedParameter } from './network.js';
 import { encodeOnnxModel } from './onnx-model.js';

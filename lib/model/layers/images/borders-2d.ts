@@ -1,7 +1,7 @@
 /** Larger and smaller images: ZeroPadding2D, Cropping2D and UpSampling2D. */
 
 import type * as Tf from '@tensorflow/tfjs';
-import { ModelError } from '../../model-error.js';
+import { ModelError } from '../../../core/errors.js';
 import { channelsFirst, fromChannelsFirst } from '../../primitives/layout.js';
 import { resizeBilinear } from '../../primitives/resizing.js';
 import { expand, pad, reshape } from '../../primitives/shaping.js';

@@ -1,6 +1,7 @@
 /** Conv2DTranspose: every pixel lays a kernel over a larger image, where they add up (Zeiler et al. 2010). */
+
+import { ModelError } from '../../../core/errors.js';
 import { type Extent, windowGeometry } from '../../graph/window-geometry.js';
-import { ModelError } from '../../model-error.js';
 import { convolveTransposed } from '../../primitives/transposed-convolution.js';
 import { activation } from '../activation.js';
 import type { LayerModule } from '../layer-module.js';

@@ -1,5 +1,5 @@
 /** Conv2D: a kernel that slides over an image. */
-import { ModelError } from '../../model-error.js';
+import { ModelError } from '../../../core/errors.js';
 import { convolve } from '../../primitives/convolution.js';
 import { activation } from '../activation.js';
 import type { LayerModule } from '../layer-module.js';

@@ -1,6 +1,7 @@
 /** The settings that convolutions have in common. */
+
+import { ModelError } from '../../../core/errors.js';
 import type { Extent } from '../../graph/window-geometry.js';
-import { ModelError } from '../../model-error.js';
 import type { NamedLayer } from '../layer-module.js';
 import { extent, flag, type LayerSetting, padding, size, sizeOrOne, unlessDefault } from '../settings.js';
 

@@ -1,6 +1,7 @@
 /** Normalization: every number less the mean of its feature, in units of its deviation; both are known before training. */
+
+import { ModelError } from '../../../core/errors.js';
 import { formatShape, sizeOf } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { add, div, mul, sub } from '../../primitives/arithmetic.js';
 import { clip, sqrt } from '../../primitives/elementwise.js';
 import { reshape } from '../../primitives/shaping.js';

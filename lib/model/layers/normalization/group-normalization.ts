@@ -1,5 +1,5 @@
 /** GroupNormalization: each example's channels, or places of another axis, in groups (Wu and He 2018, arXiv 1803.08494). */
-import { ModelError } from '../../model-error.js';
+import { ModelError } from '../../../core/errors.js';
 import { channelsFirst, fromChannelsFirst } from '../../primitives/layout.js';
 import { standardize } from '../../primitives/reductions.js';
 import { reshape, transpose } from '../../primitives/shaping.js';

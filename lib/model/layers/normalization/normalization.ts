@@ -1,6 +1,7 @@
 /** What the normalisations have in common: their settings, their axes, their gamma and beta. */
+
+import { ModelError } from '../../../core/errors.js';
 import { formatShape } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { add, mul } from '../../primitives/arithmetic.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerContext, LayerParameter } from '../layer-module.js';

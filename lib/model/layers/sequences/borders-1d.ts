@@ -1,6 +1,7 @@
 /** Longer and shorter sequences: ZeroPadding1D, Cropping1D, UpSampling1D and RepeatVector. */
+
+import { ModelError } from '../../../core/errors.js';
 import { formatShape } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { expand, pad, reshape } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import type { LayerModule } from '../layer-module.js';

@@ -1,6 +1,6 @@
 /** Embedding: a row of numbers, which is learnt, for each whole number. */
 
-import { ModelError } from '../../model-error.js';
+import { ModelError } from '../../../core/errors.js';
 import { gatherRows } from '../../primitives/products.js';
 import type { LayerModule } from '../layer-module.js';
 import { fixed, flagOff, type LayerWith, size } from '../settings.js';

@@ -1,7 +1,7 @@
 /** What the recurrent layers have in common: their settings, and how a cell runs along a sequence. */
 
+import { ModelError } from '../../../core/errors.js';
 import type { Tensor } from '../../graph/graph-builder.js';
-import { ModelError } from '../../model-error.js';
 import { mul } from '../../primitives/arithmetic.js';
 import { multiplyEach } from '../../primitives/products.js';
 import { type Product, type Recurrence, recur } from '../../primitives/recurrence.js';

@@ -1,6 +1,7 @@
 /** What layers on sequences have in common: their inputs, and sequences as images of one row. */
+
+import { ModelError } from '../../../core/errors.js';
 import { formatShape } from '../../../core/weights.js';
-import { ModelError } from '../../model-error.js';
 import { reshape } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
 import type { NamedLayer } from '../layer-module.js';

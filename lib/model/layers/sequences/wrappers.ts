@@ -1,7 +1,8 @@
 /** Layers around another layer: Bidirectional runs it along a sequence both ways, TimeDistributed on each element. */
+
+import { ModelError } from '../../../core/errors.js';
 import { formatShape } from '../../../core/weights.js';
 import { asKerasObject, KerasSettings, requireKerasClass } from '../../keras/keras-settings.js';
-import { ModelError } from '../../model-error.js';
 import { add, mul } from '../../primitives/arithmetic.js';
 import { concat, reshape, reverse } from '../../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../../primitives/value.js';
