@@ -1,7 +1,7 @@
 /** Measuring whole processes, those that they start included: wall time and peak memory; both sides in turn. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { statOf, usageOfProcess } from '../lib/system/process-usage.js';
+import { statOf, usageOfProcess } from '../lib/system/processes.js';
 import type { Journal } from './journal.js';
 
 /** One finished process. */

@@ -10,7 +10,7 @@ import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { kerasConfig } from '../lib/model/keras/keras-model.js';
 import { describeModel } from '../lib/model/model-zoo.js';
 import { initialWeights } from '../lib/model/parameters.js';
-import { usageOfProcess } from '../lib/system/process-usage.js';
+import { usageOfProcess } from '../lib/system/processes.js';
 import { digitPng } from '../server/testing/segment-digits.js';
 import type { LoadOptions } from './load.js';
 import { sampleProcess } from './measure.js';

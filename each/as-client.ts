@@ -9,7 +9,7 @@ import { own } from '../lib/core/own.js';
 import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import type { AsClientResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
-import { environmentOfUsers, signalGroup } from '../lib/system/user-program.js';
+import { environmentOfUsers, signalGroup } from '../lib/system/processes.js';
 
 /** What to run, and as whom. */
 export interface ClientWork {

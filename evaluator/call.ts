@@ -51,7 +51,7 @@ export async function callEvaluator(
   for (const model of others) reports.push(await test(model));
   if (out !== undefined) {
     const { compactJson } = await import('../lib/formats/files/json-document.js');
-    const { withChecksum } = await import('../lib/formats/files/checksum.js');
+    const { withChecksum } = await import('../lib/formats/files/json-document.js');
     await writeFileAtomic(out, `${compactJson(reports.length > 1 ? reports : withChecksum(reports[0]))}\n`);
   }
   return reports;

@@ -5,15 +5,27 @@ import { UsageError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/core/system-errors.js';
 import type { ExportResult } from '../lib/formats/export-result.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { findModel } from '../lib/formats/runs/find-model.js';
+import { findModel } from '../lib/formats/runs/find-run.js';
 import { LATEST } from '../lib/formats/volume.js';
 import { formatBytes } from '../lib/observability/format.js';
 import { modelCard } from './card.js';
 import { type ExportedModel, readExportedModel } from './exported-model.js';
 import { factsOf } from './facts.js';
-import type { ExportContext, ExportFormat } from './format.js';
-import type { FormatName } from './format-names.js';
-import { FORMATS } from './formats.js';
+import type { ExportContext, ExportFormat, FormatName } from './format.js';
+import { keras } from './keras.js';
+import { onnx } from './onnx.js';
+import { safetensors } from './safetensors.js';
+import { savedmodel } from './savedmodel.js';
+import { tfjs } from './tfjs.js';
+
+/** What each is to the exporter. */
+export const FORMATS: Readonly<Record<FormatName, ExportFormat>> = {
+  onnx,
+  savedmodel,
+  tfjs,
+  safetensors,
+  keras,
+};
 
 /** What to write of which model. */
 export interface ExportRequest {

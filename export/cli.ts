@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
-import { FORMAT_HELP, FORMAT_NAMES, type FormatName } from './format-names.js';
+import { FORMAT_HELP, FORMAT_NAMES, type FormatName } from './format.js';
 
 interface ExportFlags {
   readonly to?: FormatName;

@@ -4,6 +4,21 @@ import type { ExportedFacts } from '../lib/formats/export-result.js';
 import type { Reporter } from '../lib/observability/events.js';
 import type { ExportedModel } from './exported-model.js';
 
+/** Each with what it is, in the order in which help shows them. */
+export const FORMAT_HELP = {
+  onnx: 'ONNX, opset 20, for onnxruntime in any language',
+  savedmodel: 'SavedModel for TensorFlow and TensorFlow Serving, written by Python with TensorFlow',
+  tfjs: 'layers model for TensorFlow.js in a page or in Node',
+  safetensors: 'the weights as plain arrays',
+  keras: '.keras archive for Keras 3',
+} as const;
+
+/** The name of a format. */
+export type FormatName = keyof typeof FORMAT_HELP;
+
+/** All of them. */
+export const FORMAT_NAMES = Object.keys(FORMAT_HELP) as readonly FormatName[];
+
 /** Writes what was prepared: a file or folder at `path` that appears whole, or not at all. */
 export type Write = (path: string) => Promise<void>;
 

@@ -14,7 +14,7 @@
  * @module
  */
 export type { AggregationOptions } from '../aggregator/call.js';
-export type { FormatName } from '../export/format-names.js';
+export type { FormatName } from '../export/format.js';
 export {
   DataError,
   type DataProblem,
@@ -69,7 +69,6 @@ export {
   zoo,
 } from '../lib/task-file/task-definition.js';
 export type { CallOptions } from './call.js';
-export { type ExportCall, exportModel } from './export.js';
 export { type AsClient, type OnClientsCall, runOnClients } from './on-clients.js';
 export {
   type ParameterFacts,
@@ -91,7 +90,9 @@ export {
   type AggregateCall,
   aggregate,
   type EvaluateCall,
+  type ExportCall,
   evaluate,
+  exportModel,
   type SplitCall,
   split,
   type TrainCall,

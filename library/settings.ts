@@ -1,6 +1,6 @@
 /** Settings as callers of the library give them: nested as in run.json, as many as are given, checked by the table. */
 
-import { FORMAT_NAMES } from '../export/format-names.js';
+import { FORMAT_NAMES } from '../export/format.js';
 import { UsageError } from '../lib/core/errors.js';
 import { parseQuorum } from '../lib/federation/quorum.js';
 import type { AskedSettings } from '../lib/settings/complete.js';

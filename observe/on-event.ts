@@ -1,7 +1,7 @@
 /** `--on-event`: a program of the user's own that hears each event of a run as a line of JSON on its stdin. */
 import { execa } from 'execa';
 import type { Reporter } from '../lib/observability/events.js';
-import { environmentOfUsers, signalGroup } from '../lib/system/user-program.js';
+import { environmentOfUsers, signalGroup } from '../lib/system/processes.js';
 import type { RunWatcher } from './watcher.js';
 
 /** What to start, and for which run. */

@@ -37,7 +37,7 @@ async function openTensorboard(
   { paths }: WatchContext,
 ): Promise<RunWatcher | undefined> {
   if (isAsked !== true) return undefined;
-  const { tensorboardWatcher } = await import('./tensorboard/watcher.js');
+  const { tensorboardWatcher } = await import('./tensorboard/run-logs.js');
   return tensorboardWatcher(paths);
 }
 

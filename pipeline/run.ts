@@ -11,6 +11,7 @@ import { isAbsent, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { ARCHITECTURE, KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { readManifest } from '../lib/formats/manifest.js';
 import { EVENTS_VERSION } from '../lib/formats/metrics-event.js';
+import { runId } from '../lib/formats/runs/find-run.js';
 import { RUNS, type VolumePaths, volumePaths } from '../lib/formats/volume.js';
 import { DATASET_NAMES, modelFile } from '../lib/settings/parts/data.js';
 import { givenLabels, type RunLabels } from '../lib/settings/run-labels.js';
@@ -33,7 +34,6 @@ import { clearRemains, openRunVolume, type RunVolume, recordDataset } from './re
 import { endingOf } from './rounds/ending.js';
 import { federatedAveraging } from './rounds/round-loop.js';
 import { failureOf, missedRequirement } from './rounds/run-failure.js';
-import { runId } from './rounds/run-id.js';
 import type { FederationPlan, Tolerance } from './rounds/runner.js';
 import { planPhrases, type RunResult, resultFacts, shortPath, warnOfFigures } from './rounds/summary.js';
 import type { StageContext, StageRunner } from './rounds/target.js';

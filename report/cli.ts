@@ -33,7 +33,7 @@ Examples:
   npx fedbatch report sweeps/learning-rates`,
     )
     .action(async (words: readonly string[], { volume, out }: ReportFlags) => {
-      const { chosenVolumes } = await import('./list/chosen-runs.js');
+      const { chosenVolumes } = await import('../lib/formats/runs/find-run.js');
       const named = volume === undefined ? words : [volume, ...words];
       const asked = named.length === 0 ? [LATEST] : named;
       const warn = (message: string) => reporter.warn(message);

@@ -5,8 +5,7 @@ import { DataError } from '../lib/core/errors.js';
 import { errorCode } from '../lib/core/system-errors.js';
 import { accuracyRecordSchema, testFiguresSchema } from '../lib/formats/accuracy-record.js';
 import { type Confusion, confusionsIn } from '../lib/formats/confusions.js';
-import { withoutChecksum } from '../lib/formats/files/checksum.js';
-import { jsonOrNothing } from '../lib/formats/files/json-document.js';
+import { jsonOrNothing, withoutChecksum } from '../lib/formats/files/json-document.js';
 import { type Manifest, readManifest } from '../lib/formats/manifest.js';
 import {
   type RoundRecord,

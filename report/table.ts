@@ -1,6 +1,9 @@
-/** Tables of figures: a row each, columns in which nothing stands left out, sorted by a click where JavaScript is on. */
+/**
+ * Tables: of figures, a row each, columns in which nothing stands left out, sorted by a click where JavaScript is on;
+ * and of bars.
+ */
 import { type Html, html } from '../lib/html/html.js';
-import { groupedCount } from './format.js';
+import { coordinate, groupedCount } from './format.js';
 
 /** A column: its title, and what stands in it. The first one names the row. */
 export interface FigureColumn<Row> {
@@ -51,4 +54,22 @@ function cellOf(cell: Cell | undefined, isName: boolean): Html {
   const { text, value } = cell ?? {};
   const sortedBy = value === undefined || value === null ? undefined : html` data-v="${value}"`;
   return isName ? html`<th scope="row"${sortedBy}>${text}</th>` : html`<td${sortedBy}>${text}</td>`;
+}
+
+/** A row. */
+interface BarRow {
+  readonly name: string | number;
+  /** Length of the bar: from 0 to 1. */
+  readonly share: number;
+  readonly value: string;
+  /** What the value is of. */
+  readonly note?: string;
+}
+
+/** Draws the rows, `total` below them. */
+export function barTable(rows: readonly BarRow[], total?: Html): Html {
+  return html`<table class="bars"><tbody>${rows.map(
+    ({ name, share, value, note }) =>
+      html`<tr><th scope="row">${name}</th><td class="bar"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="bar-fill" width="${coordinate(share * 100)}" height="1"/></svg></td><td>${value}</td>${note !== undefined && html`<td class="quiet">${note}</td>`}</tr>`,
+  )}${total}</tbody></table>`;
 }

@@ -73,7 +73,7 @@ async function meantModel(
 ): Promise<string> {
   const isVolume = await exists(volumePaths(model).run);
   if (!isVolume && (waitForModel || /[/\\.]/.test(model))) return model;
-  const { findModel } = await import('../lib/formats/runs/find-model.js');
+  const { findModel } = await import('../lib/formats/runs/find-run.js');
   return await findModel(model, { warn: (message) => reporter.warn(message) });
 }
 

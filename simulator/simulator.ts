@@ -19,7 +19,7 @@ import { movedClip, type StrategySettings } from '../lib/federation/strategies/s
 import { readSharedShard } from '../lib/formats/data/dataset.js';
 import { PARTITION_NAME, readPartition, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { withChecksum } from '../lib/formats/files/checksum.js';
+import { withChecksum } from '../lib/formats/files/json-document.js';
 import { listedBeside, targetsIn } from '../lib/formats/manifest-beside.js';
 import { type NoiseFile, openNoiseFile } from '../lib/formats/noise-file.js';
 import { startState, writeGlobal } from '../lib/formats/server-state.js';

@@ -7,7 +7,7 @@ import {
   metricsField,
 } from '../lib/formats/fields.js';
 import { writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { checksumField, withChecksum } from '../lib/formats/files/checksum.js';
+import { checksumField, withChecksum } from '../lib/formats/files/json-document.js';
 import { readRecord } from '../lib/formats/run-record.js';
 
 /** Changes when a reader of older records would misunderstand newer ones. */

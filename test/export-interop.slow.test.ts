@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
-import type { FormatName } from '../export/format-names.js';
+import type { FormatName } from '../export/format.js';
 import { LAYER_CASES, unevenWeights } from '../lib/engine/conformance/problems.js';
 import { plainOnnxEngine } from '../lib/engine/onnx/onnx-engine.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';

@@ -1,8 +1,7 @@
 /** Models as files, exported as the program does it. */
 import { join } from 'node:path';
-import { callExport } from '../export/call.js';
-import type { FormatName } from '../export/format-names.js';
-import { FORMATS } from '../export/formats.js';
+import { callExport, FORMATS } from '../export/call.js';
+import type { FormatName } from '../export/format.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';

@@ -16,8 +16,8 @@ import { readKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.j
 import { writeRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { encodeDataset, writeTinyDataset } from './datasets.js';
+import { trainALittle } from './piped.js';
 import type { Task } from './program-host.js';
-import { trainALittle } from './quick-training.js';
 import { endRun, eventsOf, finishRun, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

@@ -6,9 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { objectsOf, startCluster } from './kube/cluster.js';
-import { readmeCommands } from './kube/readme-commands.js';
 import { waitFor } from './runs.js';
-import { projectRoot } from './sources.js';
+import { projectRoot, readmeCommands } from './sources.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 test('the commands of the README do the whole job', async (t) => {

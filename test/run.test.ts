@@ -14,9 +14,8 @@ import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
-import { endRun, endStruckRun, eventsOf, trainingFor, waitFor } from './runs.js';
+import { endRun, endStruckRun, eventsOf, requireStopped, trainingFor, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
-import { requireStopped } from './stopped-run.js';
 
 const program = join(projectRoot, 'dist', 'cli.js');
 const metricsSchema = z.record(z.string(), z.number().nullable());

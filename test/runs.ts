@@ -1,6 +1,7 @@
-/** Starts `fedbatch run` as users do, and watches its trainers from outside. */
+/** Starts `fedbatch run` as users do, watches its trainers from outside, and stops it. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -118,4 +119,34 @@ export async function waitFor(holds: () => boolean, timeoutMs = 180_000): Promis
     assert.ok(Date.now() < until, 'waited in vain');
     await sleep(50);
   }
+}
+
+/** A run of the `flags` leaves nothing but what is finished, and tells how it ended: SIGINT comes to all of its processes. */
+export async function requireStopped(
+  volume: string,
+  flags: readonly string[],
+  signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP',
+): Promise<void> {
+  const run = startRun(volume, [...flags, '--epochs', '3000', '--rounds', '1', '--clients', '2']);
+  await waitFor(() => trainingFor(volume).length === 2);
+  await sleep(300);
+  const { pid = 0 } = run;
+  process.kill(signal === 'SIGINT' ? -pid : pid, signal);
+  const { exitCode, stderr, stdout } = await run;
+  assert.equal(exitCode, 130, stderr);
+  assert.equal(stdout, '');
+  assert.match(
+    stderr,
+    /error: Interrupted\. What is finished stays in \S*stopped; the same command resumes from there\./,
+  );
+  assert.deepEqual(runningWith(volume), [], 'no orphans');
+  assert.ok(existsSync(join(volume, 'data', 'manifest.json')));
+  assert.deepEqual(temporaryFiles(volume), []);
+  assert.equal(existsSync(join(volume, '.lock')), false);
+  const failure = eventsOf(volume, 'failure').at(-1);
+  assert.deepEqual([failure?.stage, failure?.round, failure?.exitCode], ['train', 1, 130]);
+  assert.match(
+    await readFile(join(volume, 'report.html'), 'utf8'),
+    /Failed: train in round 1\..*Exit code 130/,
+  );
 }

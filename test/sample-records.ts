@@ -1,5 +1,12 @@
-/** The records of a small made-up run for the tests of the report: every section has something to tell. */
-import { newRoundRecord, newRunRecord, type RoundRecord } from '../lib/formats/run-record.js';
+/**
+ * The records of a small made-up run for the tests of the report: every section has something to tell; also on a
+ * volume.
+ */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { newRoundRecord, newRunRecord, type RoundRecord, writeRecord } from '../lib/formats/run-record.js';
+import { volumePaths } from '../lib/formats/volume.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import type { ReportRecords } from '../report/report-records.js';
 
@@ -146,4 +153,29 @@ export function aRunRecord({ clients }: { readonly clients: number }): ReturnTyp
     federation: { ...federation, clients, rounds: 9 },
   };
   return newRunRecord({ id: 'x', settings, threads: 1, versions: { fedbatch: '0', node: '0' } });
+}
+
+interface SampleRun {
+  readonly name: string;
+  readonly learningRate?: number;
+  /** Of every round. */
+  readonly accuracy: number;
+}
+
+/** Writes it; the result is the volume. */
+export async function writeSampleRun(
+  volume: string,
+  { name, learningRate = 0.1, accuracy }: SampleRun,
+): Promise<string> {
+  const { run, rounds } = sampleRecords();
+  const paths = volumePaths(volume);
+  const settings = { ...run.settings, training: { ...run.settings.training, learningRate } };
+  await writeRecord(paths.run, { ...run, name, settings });
+  for (const each of rounds) {
+    const evaluation = each.evaluation && { ...each.evaluation, loss: 0.5, accuracy };
+    await writeRecord(paths.round(each.round).record, { ...each, evaluation });
+  }
+  await mkdir(dirname(paths.metrics), { recursive: true });
+  await writeFile(paths.metrics, '{"time":"2026-01-01T00:00:00Z","event":"start"}\n');
+  return volume;
 }

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
-import { withoutChecksum } from '../lib/formats/files/checksum.js';
+import { withoutChecksum } from '../lib/formats/files/json-document.js';
 import type { RepeatedRun } from '../lib/formats/repeated-run.js';
 import { writeTinyDataset } from './datasets.js';
 import { requireValid, requireValidFile } from './json-schemas.js';

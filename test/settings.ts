@@ -1,6 +1,9 @@
-/** Settings for tests: those of command-line flags, and those of a partition scheme. */
+/** Settings for tests: those of command-line flags, those of a partition scheme, values of placeholders. */
+
+import assert from 'node:assert/strict';
 import { Command } from 'commander';
 import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
+import { PLACEHOLDERS, type PlaceholderName } from '../k8s/manifests/placeholders.js';
 import type { AskedOptions } from '../k8s/manifests/refusals.js';
 import type { PartitionSchemeName, PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { Quorum } from '../lib/federation/quorum.js';
@@ -35,4 +38,25 @@ export function partitionSettings(
     Object.entries({ scheme, ...parameters }).map(([name, value]) => [`federation.partition.${name}`, value]),
   );
   return completeSettings([PARTITION], { given, named: byPlace }).federation.partition;
+}
+
+/** Values that one placeholder or another takes. */
+const VALUES = [
+  '/mnt/other',
+  'http://p:9091',
+  'pvc://fedbatch/runs/a',
+  '-1..1',
+  'mlp',
+  '10.0.0.9',
+  '7',
+  '0.5',
+  '1',
+];
+
+/** The words that fill a placeholder with such a value. */
+export function filled(name: PlaceholderName): string {
+  const { accepts, default: usual } = PLACEHOLDERS[name];
+  const value = VALUES.find((each) => accepts(each) && each !== usual);
+  assert.ok(value !== undefined, `add a value of ${name} to VALUES`);
+  return `${name}=${value}`;
 }

@@ -1,4 +1,6 @@
-/** The project's sources, as the tests that check the house read them. */
+/** The project's sources and guide, as tests read them. */
+
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,4 +35,21 @@ export function importsOf(source: Source): readonly string[] {
   return [...source.text.matchAll(IMPORT)].map(([, specifier = '']) =>
     join(dirname(source.path), specifier).replaceAll('\\', '/').replace(/\.js$/, '.ts'),
   );
+}
+
+/** Each of these is followed by the wait that the README asks for. */
+const JOB = /k8s\/(?:\d+-)(splitter|trainer|aggregator|accuracy-test)\.yaml/;
+
+/** Lines for a shell; after each Job the one that waits for it. */
+export function readmeCommands(): readonly string[] {
+  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
+  const [, section = ''] = /\n## On Kubernetes\n([\s\S]*?)\n## /.exec(readme) ?? [];
+  const [, block = ''] = /```\n([\s\S]*?)```/.exec(section) ?? [];
+  const commands = block.trim().split('\n');
+  assert.ok(commands.length >= 6 && commands.some((line) => line.includes('kubectl apply')), block);
+  const wait = /`(kubectl wait [^`]+)`/.exec(section)?.[1] ?? '';
+  return commands.flatMap((line) => {
+    const [, stage] = JOB.exec(line) ?? [];
+    return stage === undefined ? [line] : [line, wait.replace(/job\/\S+/, `job/fedbatch-${stage}`)];
+  });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { writeTinyDataset } from './datasets.js';
 import { requireStoppedSimulation } from './long-simulation.js';
-import { requireStopped } from './stopped-run.js';
+import { requireStopped } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 const directory = sharedDirectory();

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { volumePaths } from '../lib/formats/volume.js';
 import { contents, goOn, halted, startHalted, wholeRun } from './halted.js';
+import { trainALittle } from './piped.js';
 import { haltedAt } from './processes.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
-import { trainALittle } from './quick-training.js';
 import { endRun, finishRun, type ResultLine, roundOf, startRun, temporaryFiles, waitFor } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

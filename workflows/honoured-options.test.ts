@@ -13,7 +13,7 @@ import { askedByFlags } from '../lib/settings/options.js';
 import { flagOf, type Setting } from '../lib/settings/setting.js';
 import { SETTINGS, settingAt } from '../lib/settings/table.js';
 import { checkedValue } from '../lib/settings/value-type.js';
-import { filled } from '../test/placeholder-values.js';
+import { filled } from '../test/settings.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
 import type { WorkflowOptions } from './workflow-job.js';
 

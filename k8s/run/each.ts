@@ -1,8 +1,7 @@
 /** `fedbatch k8s each`: a command of the user's own on all clients, as the pods of one Job. */
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { EachResult } from '../../lib/formats/stage-results.js';
-import type { EachTask } from '../../pipeline/commands/each-command.js';
-import { type EachTolerance, onClients } from '../../pipeline/rounds/on-clients.js';
+import { type EachTask, type EachTolerance, onClients } from '../../pipeline/rounds/on-clients.js';
 import type { StageContext } from '../../pipeline/rounds/target.js';
 import { type Destination, findCluster } from '../connection/connect.js';
 import type { Values } from '../manifests/placeholders.js';

@@ -9,8 +9,7 @@ import {
   initCommand,
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
-import { filled } from '../../test/placeholder-values.js';
-import { settingsFromFlags } from '../../test/settings.js';
+import { filled, settingsFromFlags } from '../../test/settings.js';
 import { PLACEHOLDER_NAMES, type Values } from '../manifests/placeholders.js';
 import { fillTemplate } from '../manifests/templates.js';
 import { sharedOptions, valuesOfCommand } from './shared-options.js';

@@ -4,6 +4,7 @@ import { InterruptedError, isFedbatchError, messageOf, StageError } from '../../
 import type { Threshold } from '../../lib/federation/metrics.js';
 import type { Quorum } from '../../lib/federation/quorum.js';
 import { type Opened, openedSchema, type RunFailure } from '../../lib/formats/run-results.js';
+import { runId } from '../../lib/formats/runs/find-run.js';
 import { splitResultSchema } from '../../lib/formats/stage-results.js';
 import { RUNS } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
@@ -14,7 +15,6 @@ import { forMany } from '../../lib/system/abort.js';
 import { endingOf } from '../../pipeline/rounds/ending.js';
 import { federatedAveraging } from '../../pipeline/rounds/round-loop.js';
 import { failureOf } from '../../pipeline/rounds/run-failure.js';
-import { runId } from '../../pipeline/rounds/run-id.js';
 import type { FederationPlan, Tolerance } from '../../pipeline/rounds/runner.js';
 import { planPhrases, type RunResult, warnOfFigures } from '../../pipeline/rounds/summary.js';
 import { count, tell } from '../../pipeline/rounds/telling.js';

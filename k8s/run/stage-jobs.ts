@@ -2,13 +2,13 @@
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
-import { type EachTask, eachCommand } from '../../pipeline/commands/each-command.js';
 import {
   evaluateCommand,
   type StageCommand,
   splitCommand,
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
+import { type EachTask, eachCommand } from '../../pipeline/rounds/on-clients.js';
 import type { Values } from '../manifests/placeholders.js';
 import { recorderContainer, seeNoShards, seeOwn } from '../manifests/sight.js';
 import { containerOf, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';

@@ -6,7 +6,7 @@
  * more than half are equal. Of norms it is that of their logarithms, since they differ by factors. A tight round would make
  * an outlier of a small difference: it has to be one that matters, too.
  */
-import { medianOfNumbers } from './median.js';
+import { medianOfNumbers } from './weighted-mean.js';
 
 /** What is known of an update. */
 interface Measured {

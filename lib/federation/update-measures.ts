@@ -8,9 +8,9 @@
  * an error of about 1/√m.
  */
 import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
-import { medianOfNumbers } from './median.js';
 import { AUTO, type ClipNorm } from './strategies/clip-norm.js';
 import type { Updates, WeightedUpdate } from './strategies/strategy.js';
+import { medianOfNumbers } from './weighted-mean.js';
 
 /** What is found out about one update. */
 export interface UpdateMeasure {

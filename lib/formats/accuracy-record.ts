@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AcrossClients } from '../federation/across-clients.js';
 import { countField, hashField, leadsField, lossField, metricsField, shareField } from './fields.js';
-import { checksumField } from './files/checksum.js';
+import { checksumField } from './files/json-document.js';
 
 const confusion = z.tuple([countField, countField, countField]);
 

@@ -7,8 +7,7 @@ import { PARTITION, SCHEME } from '../settings/parts/partition.js';
 import { schemaOfVariants } from '../settings/schema.js';
 import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
-import { checksumField, withChecksum } from './files/checksum.js';
-import { compactJson, parseDocument } from './files/json-document.js';
+import { checksumField, compactJson, parseDocument, withChecksum } from './files/json-document.js';
 import { readTextFile } from './files/read-file.js';
 import { type DataNames, inputFactsFields, targetNameField } from './keras/data-names.js';
 import {

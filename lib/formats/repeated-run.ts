@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { countField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
-import { withChecksum } from './files/checksum.js';
-import { compactJson } from './files/json-document.js';
+import { compactJson, withChecksum } from './files/json-document.js';
 import { readRecord, runRecordSchema } from './run-record.js';
 import { runResultSchema } from './run-results.js';
 

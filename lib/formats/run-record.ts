@@ -20,8 +20,7 @@ import {
   shareField as share,
 } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
-import { checksumField, withChecksum } from './files/checksum.js';
-import { jsonOrNothing, parseDocument } from './files/json-document.js';
+import { checksumField, jsonOrNothing, parseDocument, withChecksum } from './files/json-document.js';
 import { readTextFile } from './files/read-file.js';
 import { clipNormField, epochsField, updateMeasureFields } from './stage-results.js';
 

@@ -1,4 +1,7 @@
-/** Writes HTML in template strings in which every value is escaped unless it is HTML made here. */
+/**
+ * Writes HTML in template strings in which every value is escaped unless it is HTML made here; and the frame of a whole
+ * page.
+ */
 
 const MARKUP = Symbol('markup');
 

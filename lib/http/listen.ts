@@ -1,4 +1,7 @@
-/** Listens for connections with timeouts, and stops without cutting off who is being answered. */
+/**
+ * Listens for connections with timeouts, lets the rest of refused bodies go by, and stops without cutting off who is
+ * being answered.
+ */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';

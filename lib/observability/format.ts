@@ -1,4 +1,4 @@
-/** How numbers, durations and tables look to a reader, and how many digits a record keeps. */
+/** How numbers, durations, tables and colours look to a reader, and how many digits a record keeps. */
 import { styleText } from 'node:util';
 
 /** Bytes in the largest fitting unit, e.g. `11.7 MB` (decimal units). */

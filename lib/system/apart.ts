@@ -1,8 +1,7 @@
 /** Work in a process of its own: what ends it, stops it or fills its memory fails alone, and the process is replaced. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { giveWay } from './priority.js';
-import { usageOfProcess } from './process-usage.js';
+import { giveWay, usageOfProcess } from './processes.js';
 import { createSlots } from './slots.js';
 
 /** How the process is started, and what it may take. */

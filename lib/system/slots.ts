@@ -1,4 +1,8 @@
-/** A bound on how much happens at once: some run, some wait for their turn, the rest are refused at once. */
+/**
+ * A bound on how much happens at once: some run, some wait for their turn, the rest are refused at once; long work in
+ * steps gives way to others.
+ */
+import { setImmediate as nextRound } from 'node:timers/promises';
 
 /** What a task asks for. */
 interface SlotRequest {
@@ -87,4 +91,19 @@ export function createSlots(
       }
     },
   };
+}
+
+/** Work of less time holds up nobody. */
+const UNBROKEN_MS = 2;
+
+/** Does the work to its end; where it takes long, others go on after each of its steps. */
+export async function inSteps<T>(work: Iterator<void, T>): Promise<T> {
+  let since = performance.now();
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - since < UNBROKEN_MS) continue;
+    await nextRound();
+    since = performance.now();
+  }
 }

@@ -1,9 +1,10 @@
 /** Prometheus watches a run: it asks a port, or a Pushgateway that the run tells. */
+
+import { recordedEvents } from '../../lib/formats/runs/event-lines.js';
 import type { VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { openOutlets } from '../../lib/prometheus/outlets.js';
 import type { PrometheusAsked } from '../../lib/settings/parts/watching.js';
-import { recordedEvents } from '../recorded-events.js';
 import type { RunWatcher } from '../watcher.js';
 import { createRunMetrics, type RunMetrics } from './run-metrics.js';
 

@@ -8,7 +8,7 @@ import { plainCrc32c, readEventFile, scalarsOf, unmasked } from '../../test/even
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { openEventFile } from './event-file.js';
 import type { StepEvent } from './event-message.js';
-import { histogramOf } from './histogram.js';
+import { histogramOf } from './model-values.js';
 import { frameRecord, soundRecords } from './record-frames.js';
 
 /** RFC 3720, B.4. */

@@ -1,6 +1,6 @@
 /** Encodes the messages of an event file: the part of TensorFlow's event.proto and summary.proto that is written here. */
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import type { ValueHistogram } from './histogram.js';
+import type { ValueHistogram } from './model-values.js';
 
 /** A picture as PNG. */
 export interface PngPicture {

@@ -1,8 +1,12 @@
-/** The event files of a run, from its records alone: whoever writes them goes on where the last one ended, and no step is there twice. */
+/**
+ * Watches a run for TensorBoard: event files from its records alone; whoever writes them goes on where the last one
+ * ended, and no step is there twice.
+ */
 import type { TimedEvent } from '../../lib/formats/metrics-event.js';
 import { type RunRecord, readRoundRecord, readRunRecord } from '../../lib/formats/run-record.js';
+import { recordedEvents } from '../../lib/formats/runs/event-lines.js';
 import { MOST_LOGGED_CLIENTS, type VolumePaths } from '../../lib/formats/volume.js';
-import { recordedEvents } from '../recorded-events.js';
+import type { RunWatcher } from '../watcher.js';
 import { type EventFile, openEventFile } from './event-file.js';
 import type { StepEvent } from './event-message.js';
 import { HPARAMS_END, HPARAMS_START, sessionEnd, sessionStart } from './hyper-parameters.js';
@@ -97,4 +101,21 @@ async function writeEnd(global: EventFile, wallTime: number): Promise<void> {
   const { lastStep: step } = global;
   if (step === undefined || global.has(HPARAMS_END)) return;
   await global.append([{ step, wallTime, values: [sessionEnd(wallTime)] }]);
+}
+
+/** The watcher of the run on a volume. */
+export function tensorboardWatcher(paths: VolumePaths): RunWatcher {
+  const logs = createRunLogs(paths);
+  let hasCaughtUp = false;
+  return {
+    name: 'TensorBoard',
+    async event(event) {
+      // What an earlier session, or another pod, has put on record and not into the logs comes first.
+      if (!hasCaughtUp && ['start', 'round', 'end'].includes(event.event)) {
+        await logs.catchUp();
+        hasCaughtUp = true;
+      }
+      await logs.hear(event);
+    },
+  };
 }

@@ -1,4 +1,6 @@
 /** A command of the user's own on all clients, whatever the target: gathered in order, as many failures as the quorum allows. */
+
+import { join } from 'node:path';
 import { StageError, ThresholdError, UsageError } from '../../lib/core/errors.js';
 import {
   listMissing,
@@ -7,9 +9,45 @@ import {
   requiredUpdates,
 } from '../../lib/federation/quorum.js';
 import { asClientResultSchema, type EachResult } from '../../lib/formats/stage-results.js';
+import { INDEXED_CLIENT } from '../../lib/formats/volume.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { type EachTask, eachCommand } from '../commands/each-command.js';
+import type { StageCommand } from '../commands/stage-commands.js';
 import { type StageContext, stageName, type Target } from './target.js';
+
+/** A command of the user's own, which each client runs once. */
+export interface EachTask {
+  /** Program and arguments; `{rank}`, `{size}`, `{shard}`, `{scratch}` and `{result}` stand for what is the client's. */
+  readonly command: readonly string[];
+  /** Clients in all. */
+  readonly size: number;
+  /** Directory of the shards, where clients have some. */
+  readonly data?: string | undefined;
+  /** Seconds that the command has. */
+  readonly timeoutSeconds?: number | undefined;
+}
+
+/** Runs the user's command as one client; without its number, the index of a Job says which, as with trainers. */
+export function eachCommand(
+  { command, size, data, timeoutSeconds }: EachTask,
+  client?: number,
+): StageCommand {
+  const shard = data === undefined ? undefined : join(data, `${client ?? INDEXED_CLIENT}.npz`);
+  return {
+    stage: 'each',
+    ...(client === undefined ? {} : { client }),
+    program: 'each/cli.js',
+    arguments: [
+      // In one word: its own flags are none of ours.
+      ...['--command', JSON.stringify(command)],
+      ...['--size', `${size}`],
+      ...(shard === undefined ? [] : ['--shard', shard]),
+      ...(timeoutSeconds === undefined ? [] : ['--timeout', `${timeoutSeconds}`]),
+      ...(client === undefined ? [] : ['--client', `${client}`]),
+    ],
+    reads: shard === undefined ? [] : [shard],
+    writes: [],
+  };
+}
 
 /** Which failures are tolerated, and how long is waited. */
 export interface EachTolerance {

@@ -1,10 +1,20 @@
-/** `fedbatch run --seeds`: the same run with several seeds, one after the other, each on a volume of its own within one. */
+/**
+ * `fedbatch run --seeds`: the same run with several seeds, one after the other, each on a volume of its own within one;
+ * mean and spread of what they report.
+ */
 import { resolve } from 'node:path';
+import { deviation, extent, mean } from 'd3-array';
 import { packageVersion } from '../../lib/cli/version.js';
 import { UsageError } from '../../lib/core/errors.js';
 import { writeWhile } from '../../lib/formats/files/atomic-file.js';
-import { type Figures, type RepeatedRun, writeRepeatedRun } from '../../lib/formats/repeated-run.js';
+import {
+  type Figure,
+  type Figures,
+  type RepeatedRun,
+  writeRepeatedRun,
+} from '../../lib/formats/repeated-run.js';
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
+import { runId } from '../../lib/formats/runs/find-run.js';
 import { RUNS, repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
 import { givenLabels } from '../../lib/settings/run-labels.js';
 import type { GroupEnding } from '../../observe/watcher.js';
@@ -12,11 +22,9 @@ import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';
 import { threadsOf } from '../cores.js';
 import { openRunVolume } from '../record/run-volume.js';
-import { runId } from '../rounds/run-id.js';
 import { type RunResult, resultFacts } from '../rounds/summary.js';
 import type { StageContext } from '../rounds/target.js';
 import { withHashes } from '../run.js';
-import { figuresOf } from './figures.js';
 
 /** A run that was repeated. */
 export interface Repeated {
@@ -127,3 +135,33 @@ async function courseOf(
 const figuresIn = ({ accuracy, loss, metrics, acrossClients }: NonNullable<RoundRecord['evaluation']>) => ({
   ...{ accuracy, loss, metrics, acrossClients },
 });
+
+/**
+ * The figures of several results, by their places in them (`best.accuracy`), in the order in which they occur. Switches
+ * count as 0 and 1; what is no finite number, or stands in a list, is left out.
+ */
+export function figuresOf(results: readonly object[]): Figures {
+  const found = new Map<string, number[]>();
+  for (const result of results) {
+    for (const [place, value] of numbersIn(result)) found.set(place, [...(found.get(place) ?? []), value]);
+  }
+  return Object.fromEntries([...found].map(([place, values]) => [place, figureOf(values)]));
+}
+
+/** Of at least one value. */
+function figureOf(values: readonly number[]): Figure {
+  const [least = Number.NaN, most = Number.NaN] = extent(values);
+  const sd = deviation(values) ?? null;
+  return { mean: mean(values) ?? Number.NaN, sd, least, most, runs: values.length };
+}
+
+function* numbersIn(result: object, prefix = ''): Generator<readonly [place: string, value: number]> {
+  for (const [name, value] of Object.entries(result) as readonly (readonly [string, unknown])[]) {
+    const place = `${prefix}${name}`;
+    if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))) {
+      yield [place, Number(value)];
+    } else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      yield* numbersIn(value, `${place}.`);
+    }
+  }
+}

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { skipWithoutChromium } from '../../server/testing/chromium.js';
 import { checkDrawnPages } from '../../test/drawn-pages.js';
 import { runCommand } from '../../test/program-host.js';
-import { writeSampleRun } from '../../test/sample-volume.js';
+import { writeSampleRun } from '../../test/sample-records.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 
 const skip = skipWithoutChromium();

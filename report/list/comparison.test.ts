@@ -7,7 +7,7 @@ import { toText } from '../../lib/html/html.js';
 import { requireValid } from '../../test/json-schemas.js';
 import { runCommand } from '../../test/program-host.js';
 import { lastLine } from '../../test/programs.js';
-import { writeSampleRun } from '../../test/sample-volume.js';
+import { writeSampleRun } from '../../test/sample-records.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
 import { PAGE_SCRIPT } from '../page-script.js';
 

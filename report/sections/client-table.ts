@@ -7,11 +7,10 @@ import { clientsOf } from '../../lib/formats/manifest.js';
 import type { ClientRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatSeconds } from '../../lib/observability/format.js';
-import { barTable } from '../charts/bar-table.js';
 import { type ChartLine, legend, lineChart } from '../charts/line-chart.js';
 import { grouped, groupedCount, lossText, metricText } from '../format.js';
 import type { RunRecords } from '../records.js';
-import { figuresTable } from '../table.js';
+import { barTable, figuresTable } from '../table.js';
 
 /** A client is a straggler of a round in which it takes so many times as long as half of the clients. */
 const STRAGGLING = 1.5;

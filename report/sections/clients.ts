@@ -6,11 +6,10 @@ import type { AccuracyRecord } from '../../lib/formats/accuracy-record.js';
 import { clientsOf } from '../../lib/formats/manifest.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
 import { type Html, html } from '../../lib/html/html.js';
-import { barTable } from '../charts/bar-table.js';
 import { lineChart } from '../charts/line-chart.js';
 import { grouped, groupedCount, metricText, shortPercent } from '../format.js';
 import type { RunRecords } from '../records.js';
-import { figuresTable } from '../table.js';
+import { barTable, figuresTable } from '../table.js';
 
 /** Of more clients the worst are shown. */
 const MOST_BARS = 20;

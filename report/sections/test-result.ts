@@ -2,13 +2,12 @@
 import { max, sum } from 'd3-array';
 import { matrixOf, worstConfusions } from '../../lib/formats/confusions.js';
 import { type Html, html } from '../../lib/html/html.js';
-import { barTable } from '../charts/bar-table.js';
 import { coordinate, grouped, lossText, metricText, percent } from '../format.js';
 import { factRows } from '../frame.js';
 import type { PicturedMistake } from '../mistakes.js';
 import type { ReportedAccuracy } from '../records.js';
 import type { ReportRecords } from '../report-records.js';
-import { type FigureColumn, figuresTable } from '../table.js';
+import { barTable, type FigureColumn, figuresTable } from '../table.js';
 
 /** With more classes only the weakest, and no numbers in the matrix. */
 export const MOST_CLASSES = 20;

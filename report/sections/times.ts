@@ -2,10 +2,10 @@
 import { max, sum } from 'd3-array';
 import { type Html, html } from '../../lib/html/html.js';
 import { formatDuration, formatSeconds } from '../../lib/observability/format.js';
-import { barTable } from '../charts/bar-table.js';
 import { gantt } from '../charts/gantt.js';
 import { groupedCount } from '../format.js';
 import type { ReportRecords } from '../report-records.js';
+import { barTable } from '../table.js';
 
 /** The steps of a round. */
 const STEPS = ['train', 'aggregate', 'evaluate'] as const;

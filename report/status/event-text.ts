@@ -1,10 +1,9 @@
-/** An event of a run as a line for people. */
+/** An event of a run as a line for people, and texts of records in lines. */
 import { leadingFigure } from '../../lib/federation/metrics.js';
 import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
 import { metricsEventSchema, type TimedEvent } from '../../lib/formats/metrics-event.js';
 import { placeOfFailure } from '../../lib/formats/run-results.js';
 import { formatLoss, formatSeconds } from '../../lib/observability/format.js';
-import { inOneLine } from './lines.js';
 
 /** Letters of the event's name. */
 const NAME = 10;
@@ -122,4 +121,33 @@ function roundWords({ round, selected, reported, rejected, missing, seconds }: E
   ].map((each) => `, ${each}`);
   const total = seconds.train + seconds.aggregate + seconds.evaluate;
   return `${round}: ${reported} of ${count(selected, 'client')} reported${lost.join('')}  ${formatSeconds(total)}`;
+}
+
+/** What a record holds ends no line, and begins none that somebody might take for one of ours. */
+const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+
+/** The text with a space in place of each run of control characters. */
+export const inOneLine = (text: string): string => text.replace(CONTROL, ' ');
+
+/** How lines begin, and how long they are. */
+interface WrapOptions {
+  /** In front of the first line; the others are indented by as much. */
+  readonly title: string;
+  readonly width: number;
+}
+
+/** Lines of at most `width` letters, broken at spaces; a longer word stays whole. */
+export function wrapped(text: string, { title, width }: WrapOptions): readonly string[] {
+  const lines: string[] = [];
+  let line = title;
+  let isEmpty = true;
+  for (const word of text.split(' ')) {
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      [line, isEmpty] = [' '.repeat(title.length), true];
+    }
+    line += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, line];
 }

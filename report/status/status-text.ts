@@ -2,7 +2,7 @@
 import { isMetric } from '../../lib/federation/metrics.js';
 import type { RunStatus } from '../../lib/formats/runs/run-status.js';
 import { formatDuration, formatLoss } from '../../lib/observability/format.js';
-import { inOneLine, wrapped } from './lines.js';
+import { inOneLine, wrapped } from './event-text.js';
 
 /** Columns of a line at most. */
 const WIDTH = 80;

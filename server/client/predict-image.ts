@@ -6,9 +6,8 @@ import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import type { Prediction } from '../../lib/formats/stage-results.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
-import { decodeImage } from '../pictures/decode-image.js';
+import { decodeImage, prepareImage } from '../pictures/decode-image.js';
 import { pictureOptions, pictureTensor } from '../pictures/picture-input.js';
-import { prepareImage } from '../pictures/prepare-image.js';
 import type { NumbersAnswer } from './predict-numbers.js';
 import { noPictureModel, onlySignature, type Question, rowsOf, toldFacts } from './serving-client.js';
 

@@ -5,13 +5,13 @@ import { openNpz } from '../../lib/formats/data/npz.js';
 import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { writeAnswersCsv } from '../codecs/answer-texts.js';
-import { inNumbers } from '../codecs/categories.js';
 import { bad } from '../codecs/faults.js';
 import { readParquetApart } from '../codecs/table-apart.js';
 import { isParquet } from '../codecs/table-files.js';
 import { type AskedExamples, readTableBody } from '../codecs/tables.js';
 import { type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { readPredictBody } from '../codecs/tensorflow-json.js';
+import { inNumbers } from '../codecs/written-numbers.js';
 import { type ExampleWords, wordsOfAnswers } from '../models/answer-words.js';
 import type { ServedInput } from '../models/served-facts.js';
 import {

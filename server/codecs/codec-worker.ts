@@ -1,7 +1,7 @@
 /** The thread in which large bodies are read and large answers written. */
 import { parentPort } from 'node:worker_threads';
 import { HttpProblem } from '../../lib/http/problems.js';
-import { giveWay } from '../../lib/system/priority.js';
+import { giveWay } from '../../lib/system/processes.js';
 import { buffersOf, CODECS, type CodecReply, type CodecRequest } from './codecs.js';
 
 if (parentPort === null) throw new Error('This module runs as a worker thread only.');

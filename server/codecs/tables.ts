@@ -3,11 +3,10 @@ import { sizeOf } from '../../lib/core/weights.js';
 import { isMissing } from '../../lib/formats/sources/table/column.js';
 import { columnNames, type ServedInput } from '../models/served-facts.js';
 import { splitRows } from '../rows.js';
-import { categoryLookup } from './categories.js';
 import { bad } from './faults.js';
 import { readTable } from './table-files.js';
 import type { NamedTensors, RequestTensor } from './tensor.js';
-import { standIn, writtenNumber } from './written-numbers.js';
+import { categoryLookup, standIn, writtenNumber } from './written-numbers.js';
 
 /** The examples of a table, and its columns that are none of the model's inputs. */
 export interface TableExamples {

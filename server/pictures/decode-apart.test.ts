@@ -8,7 +8,7 @@ import { HttpProblem } from '../../lib/http/problems.js';
 import { MARKS } from '../testing/mortal-decode-worker.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { createDecoder } from './decode-apart.js';
-import { prepareImage } from './prepare-image.js';
+import { prepareImage } from './decode-image.js';
 
 const workerUrl = new URL('../testing/mortal-decode-worker.js', import.meta.url);
 

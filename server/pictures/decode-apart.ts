@@ -7,8 +7,7 @@ import type { PrepareOptions } from '../../lib/digits/preprocess.js';
 import { HttpProblem, type PlainAnswer, valueIn } from '../../lib/http/problems.js';
 import { ApartEnded, createApart } from '../../lib/system/apart.js';
 import { createSlots } from '../../lib/system/slots.js';
-import { requireBounded, type Sides, sidesInHeader } from './decode-image.js';
-import type { PreparedImage } from './prepare-image.js';
+import { type PreparedImage, requireBounded, type Sides, sidesInHeader } from './decode-image.js';
 
 /** Asks the process. */
 export interface DecodeRequest {

@@ -1,9 +1,15 @@
-/** From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded. */
+/**
+ * From the bytes of an uploaded image to upright RGBA pixels, within limits that hold before any pixel is decoded, and
+ * to a model's inputs.
+ */
 import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
-import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/files/guarded-sharp.js';
+import type { Size } from '../../lib/digits/grey-image.js';
+import { type Prepared, type PrepareOptions, preparing } from '../../lib/digits/preprocess.js';
 import { decodePlainPng } from '../../lib/formats/files/png.js';
+import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/sources/pictures/decode.js';
 import { HttpProblem } from '../../lib/http/problems.js';
+import { inSteps } from '../../lib/system/slots.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */
@@ -141,4 +147,22 @@ function openImage(bytes: Uint8Array, limitInputPixels: number | false): Sharp {
 
 function hint(found: string): string {
   return found === 'a HEIC photo' ? ' Share or export the photo as JPEG.' : '';
+}
+
+/** A picture as a model is given it. */
+export interface PreparedImage extends Prepared {
+  /** The sides that it was worked with: upright, at most 512 pixels. */
+  readonly size: Size;
+  /** Its sides, upright, as it was given. */
+  readonly original: Size;
+  /** The picture of that size, where it is to be shown. */
+  readonly given?: GivenImage;
+}
+
+/** Decodes a picture and makes a model's inputs of it. @throws {HttpProblem} as `decodeImage` does */
+export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): Promise<PreparedImage> {
+  const given = await decodeImage(bytes);
+  const { width, height, original } = given;
+  const prepared = await inSteps(preparing(given, options));
+  return { ...prepared, size: { width, height }, original, ...(options.isShown ? { given } : {}) };
 }

@@ -3,8 +3,7 @@ import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
 import { collectAlone } from '../../lib/system/short-pauses.js';
 import type { DecodeRequest } from './decode-apart.js';
-import { readSides } from './decode-image.js';
-import { prepareImage } from './prepare-image.js';
+import { prepareImage, readSides } from './decode-image.js';
 
 collectAlone();
 answerApart(({ bytes, input }: DecodeRequest) =>

@@ -2,8 +2,7 @@
 import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
 import type { DecodeRequest } from '../pictures/decode-apart.js';
-import { readSides } from '../pictures/decode-image.js';
-import { prepareImage } from '../pictures/prepare-image.js';
+import { prepareImage, readSides } from '../pictures/decode-image.js';
 
 /** Behind a picture, these end the process, or stop it for ever. */
 export const MARKS = { ends: 'ends the decoder', hangs: 'hangs the decoder' } as const;

@@ -7,10 +7,8 @@ import { figuresTable } from '../../report/table.js';
 import { SEED_PLACE, titleOf } from '../axes.js';
 import { ranked, rankedMetric } from '../ranking.js';
 import type { RankingRow, SweepRecord } from '../sweep-record.js';
-import { courses } from './courses.js';
-import { heatMap } from './heat-map.js';
+import { courses, heatMap, type RatedRow, ratedRows } from './charts.js';
 import { parallelCoordinates } from './parallel-coordinates.js';
-import { type RatedRow, ratedRows } from './rated-rows.js';
 
 /** What the page has beside the look of a report. */
 const look = html`<style>

@@ -8,7 +8,7 @@ import { coordinate as at, metricText } from '../../report/format.js';
 import { titleOf } from '../axes.js';
 import { rankedMetric } from '../ranking.js';
 import type { SweepRecord } from '../sweep-record.js';
-import { type RatedRow, wayOf, worstFirst } from './rated-rows.js';
+import { type RatedRow, wayOf, worstFirst } from './charts.js';
 
 /** Room of an upright with its labels: as much as a name of a setting takes. */
 const COLUMN = 150;

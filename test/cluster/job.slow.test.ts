@@ -4,10 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { execa } from 'execa';
-import { readmeCommands } from '../kube/readme-commands.js';
 import { tellsAndDeletes } from '../kube/runs.js';
 import { lastLine, programPath } from '../programs.js';
-import { projectRoot } from '../sources.js';
+import { projectRoot, readmeCommands } from '../sources.js';
 import {
   apply,
   FLAGS,

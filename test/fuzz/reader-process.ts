@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { usageOfProcess } from '../../lib/system/process-usage.js';
+import { usageOfProcess } from '../../lib/system/processes.js';
 import type { WorkerReply, WorkerRequest, WorkerStart } from './messages.js';
 
 /** Why a process is no more, and what it was reading. */

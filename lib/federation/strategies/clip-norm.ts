@@ -8,7 +8,7 @@
  * less than half of the updates are arbitrary, it lies between two norms of the others, whatever those are.
  */
 import type { WeightArray, Weights } from '../../core/weights.js';
-import { medianOfNumbers } from '../median.js';
+import { medianOfNumbers } from '../weighted-mean.js';
 import { copyUpdates } from './held-updates.js';
 import type { Strategy, Updates, WeightedUpdate } from './strategy.js';
 

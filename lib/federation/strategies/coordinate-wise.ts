@@ -4,7 +4,7 @@
  * model is the median of that parameter over the n updates, or its mean without the largest and the smallest b = ⌊β·n⌋
  * values, whatever the numbers of examples.
  */
-import { middle } from '../median.js';
+import { middle } from '../weighted-mean.js';
 import { holdUpdates, reduceCoordinates, unflatten } from './held-updates.js';
 import { comparing } from './strategy-module.js';
 

@@ -26,7 +26,7 @@ export async function withSchemeOfData(asked: AskedSettings, tell: Tell): Promis
   if (typeof data !== 'string' || DATASET_NAMES.includes(data)) return asked;
   if (/\.ya?ml$/i.test(data) && existsSync(data)) {
     if ((scheme !== undefined && scheme !== BY_KEY) || given[KEY] !== undefined) return asked;
-    const { readDescription } = await import('../sources/described.js');
+    const { readDescription } = await import('../sources/description.js');
     const description = await readDescription(data);
     const client = description.kind === 'table' ? description.client : undefined;
     if (client === undefined) return asked;

@@ -1,9 +1,11 @@
-/** JSON from files, checked against a schema, with the place of what is wrong with it; and JSON that people read. */
+/**
+ * JSON from files, checked against a schema and its own checksum, with the place of what is wrong with it; and JSON
+ * that people read.
+ */
 import { z } from 'zod';
 import { DataError, messageOf } from '../../core/errors.js';
 import { isRefusal } from '../../core/system-errors.js';
-import { withoutChecksum } from './checksum.js';
-import { readTextFile } from './read-file.js';
+import { readTextFile, sha256 } from './read-file.js';
 
 /** Texts as they stand in JSON, a last one without its end too, and what Python writes where JSON has no number. */
 const TEXT_OR_NO_NUMBER = /"(?:[^"\\]|\\[\s\S])*\\?(?:"|$)|-?\b(?:NaN|Infinity)\b/g;
@@ -107,3 +109,28 @@ export function jsonOrNothing(text: string): unknown {
     return undefined;
   }
 }
+
+/** As schemas have it. */
+export const checksumField = z
+  .string()
+  .optional()
+  .describe(
+    'sha256 of the record as JSON without white space and without this field: tells whether it was changed since it was ' +
+      'written. Records of earlier versions have none, and are taken as they are.',
+  );
+
+/** A record as it is written, its checksum last. */
+export function withChecksum<T extends object>(record: T): T & { readonly checksum: string } {
+  const { checksum: _, ...content } = record as T & { readonly checksum?: unknown };
+  return { ...(content as T), checksum: checksumOf(content) };
+}
+
+/** The record without its checksum; undefined where it was changed since it was written. */
+export function withoutChecksum(record: unknown): unknown {
+  if (typeof record !== 'object' || record === null || !('checksum' in record)) return record;
+  const { checksum, ...content } = record;
+  return checksum === checksumOf(content) ? content : undefined;
+}
+
+/** The order of the fields is that of the file, both when it is written and when it is read. */
+const checksumOf = (content: object): string => sha256(JSON.stringify(content));

@@ -5,7 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { errorCode } from '../../core/system-errors.js';
-import { statOf } from '../../system/process-usage.js';
+import { statOf } from '../../system/processes.js';
 
 /** Who holds a lock. */
 interface Holder {

@@ -9,6 +9,8 @@ import { type FileHandle, open, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { errorCode } from '../../core/system-errors.js';
+import { jsonOrNothing } from '../files/json-document.js';
+import { metricsEventSchema, type TimedEvent } from '../metrics-event.js';
 
 /** `metrics.jsonl` → `metrics-0012.jsonl`. */
 const partName = (path: string, part: number): string =>
@@ -115,5 +117,18 @@ async function* linesFrom(stream: Readable) {
     rest = bytes.subarray(end);
     const texts = bytes.toString('utf8', 0, end).split('\n').slice(0, -1);
     yield { texts, sizeBytes: end, rest: rest.length };
+  }
+}
+
+/**
+ * Reads the events of `metrics.jsonl` at `path`, some at a time: none where there are none. What is no event, or one of a
+ * later version, is passed over.
+ */
+export async function* recordedEvents(path: string): AsyncGenerator<readonly TimedEvent[]> {
+  for await (const lines of eventLines(path)) {
+    yield lines.flatMap((line) => {
+      const { data } = metricsEventSchema.safeParse(jsonOrNothing(line));
+      return data === undefined ? [] : [data as TimedEvent];
+    });
   }
 }

@@ -1,9 +1,14 @@
-/** The runs below a folder, and the one that a word means: by `run.json` alone, so that many are found quickly. */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * The id of a run, the runs below a folder, those that words mean, and their models: by `run.json` alone, so that many
+ * are found quickly.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { DataError, UsageError } from '../../core/errors.js';
 import { errorCode } from '../../core/system-errors.js';
-import { exists } from '../files/read-file.js';
+import { flatSettings } from '../../settings/differences.js';
+import type { RunSettings } from '../../settings/table.js';
+import { exists, sha256 } from '../files/read-file.js';
 import { type RunRecord, readRunRecord } from '../run-record.js';
 import { LATEST, RUNS, repeatedPaths, volumePaths } from '../volume.js';
 
@@ -117,4 +122,80 @@ export async function volumesBelow(folder: string, depth = MOST_DEPTH): Promise<
   );
   const found = await Promise.all(inner.map(({ name }) => volumesBelow(join(folder, name), depth - 1)));
   return found.flat();
+}
+
+/** A word that is no name of a run. */
+const PATH = /[/\\]|\.(h5|hdf5|keras)$/;
+
+/**
+ * The model file that is meant: by its path, or by a run, whose last global model it is: its volume, its name or id below
+ * runs/, the beginning of one, or `latest`.
+ *
+ * @throws {DataError} where there is none
+ * @throws {UsageError} where it means no run, or several
+ */
+export async function findModel(given: string, options: FindOptions): Promise<string> {
+  const found = await stat(given).catch(() => undefined);
+  if (found?.isDirectory()) return modelOnVolume(given);
+  if (found !== undefined) return given;
+  if (PATH.test(given))
+    throw new DataError({
+      file: given,
+      expected: 'a model file or the volume of a run',
+      found: 'nothing there',
+    });
+  return modelOnVolume(await findVolume(given, options));
+}
+
+async function modelOnVolume(volume: string): Promise<string> {
+  const { aggregatedModel } = volumePaths(volume);
+  if (await exists(aggregatedModel)) return aggregatedModel;
+  const expected = 'the volume of a run with a model, aggregated-model.h5';
+  throw new DataError({ file: volume, expected, found: 'none' });
+}
+
+/** Characters of a dataset's name in a run's id, at most. */
+const NAME_LENGTH = 24;
+
+/**
+ * The id of a run, e.g. `digits-3x2-1a2b3c4d` (dataset, clients × local epochs or steps, hash of all settings): the same
+ * settings find the same volume again.
+ */
+export function runId(settings: RunSettings): string {
+  const { dataset, federation, training } = settings;
+  // The file's hash is left out: an id is needed before a dataset with a name is read.
+  const identity = JSON.stringify(flatSettings({ ...settings, dataset: { ...dataset, sha256: undefined } }));
+  const name = basename(dataset.name, '.npz')
+    .replaceAll(/[^A-Za-z0-9_]+/g, '-')
+    .slice(0, NAME_LENGTH);
+  const work = training.epochs ?? `${training.localSteps}steps`;
+  return `${name}-${federation.clients}x${work}-${sha256(identity).slice(0, 8)}`;
+}
+
+/**
+ * The volumes that words mean, in their order; those of a folder, a sweep's for example, from the oldest run to the newest.
+ *
+ * @throws {UsageError} where a word means none or several runs
+ */
+export async function chosenVolumes(
+  words: readonly string[],
+  options: FindOptions,
+): Promise<readonly string[]> {
+  const chosen: string[] = [];
+  for (const word of words) chosen.push(...(await volumesOf(word, { isOnly: words.length === 1, options })));
+  return [...new Set(chosen)];
+}
+
+async function volumesOf(
+  word: string,
+  { isOnly, options }: { readonly isOnly: boolean; readonly options: FindOptions },
+): Promise<readonly string[]> {
+  const { run, metrics } = volumePaths(word);
+  const isRepeated = await exists(repeatedPaths(word).record);
+  if (isRepeated && isOnly) return [word];
+  const isVolume = (await exists(run)) || (await exists(metrics));
+  // A word that is no folder is the name of a run.
+  const below = isVolume || !(await exists(word)) ? [] : await runsBelow({ ...options, folder: word });
+  if (below.length > 0) return below.map(({ volume }) => volume).reverse();
+  return [await findVolume(word, options)];
 }

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { readHead, sha256, sha256OfFile } from '../files/read-file.js';
-import { described } from './described.js';
+import { described } from './description.js';
 import { idx } from './idx.js';
 import { pictures } from './pictures/pictures.js';
 import type { DataPlace, FoundData, SourceKind } from './source-kind.js';

@@ -9,10 +9,10 @@ import { encodeNpz, openNpz } from '../../../lib/formats/data/npz.js';
 import { openLargeNpz } from '../../../lib/formats/data/streamed/npz-rows.js';
 import { buildZip } from '../../hostile-files.js';
 import { partitionSettings } from '../../settings.js';
+import { filesOf } from '../corpus.js';
 import { changed, changedInPlace, type Reshape } from '../mutate.js';
 import { gzipped, wordsOf, zipEntries } from '../reshape.js';
 import { type MakeTarget, readAll } from '../target.js';
-import { filesOf } from './fixtures.js';
 
 const NPY_WORDS = [
   ...wordsOf(

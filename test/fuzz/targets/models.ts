@@ -10,10 +10,10 @@ import { type ModelDescription, sequential } from '../../../lib/model/model-desc
 import { initialWeights } from '../../../lib/model/parameters.js';
 import { loadServedModel } from '../../../server/models/load-model.js';
 import { projectRoot } from '../../sources.js';
+import { filesOf } from '../corpus.js';
 import { changed, type Reshape } from '../mutate.js';
 import { jsonValues, oneOf, wordsOf, zipEntries } from '../reshape.js';
 import { type FuzzTarget, type MakeTarget, readAny } from '../target.js';
-import { filesOf } from './fixtures.js';
 
 const WORDS = [
   ...wordsOf(

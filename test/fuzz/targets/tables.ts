@@ -9,11 +9,11 @@ import { readParquetApart } from '../../../server/codecs/table-apart.js';
 import { isParquet } from '../../../server/codecs/table-files.js';
 import { readTableBody } from '../../../server/codecs/tables.js';
 import { partitionSettings } from '../../settings.js';
+import { filesOf } from '../corpus.js';
 import { changed, pick, type Reshape } from '../mutate.js';
 import { parquetValues } from '../parquet-frame.js';
 import { wordsOf } from '../reshape.js';
 import { type MakeTarget, readAll, readAny } from '../target.js';
-import { filesOf } from './fixtures.js';
 
 const IID = partitionSettings('iid');
 

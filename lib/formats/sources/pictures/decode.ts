@@ -1,8 +1,29 @@
 /** Pictures from their files to pixels of one size, upright as their EXIF data say, several at the same time. */
 import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
 import { DataError } from '../../../core/errors.js';
-import { MAX_INPUT_PIXELS, sharp } from '../../files/guarded-sharp.js';
 import type { OnReadProgress } from '../source-kind.js';
+
+// The loaders of libvips that may ever run in this process, and nothing else.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: [
+    'VipsForeignLoadPng',
+    'VipsForeignLoadJpeg',
+    'VipsForeignLoadWebp',
+    'VipsForeignLoadNsgif',
+    'VipsForeignLoadHeif',
+  ],
+});
+// Every picture is another one: a cache of decoded ones would only hold memory.
+sharp.cache(false);
+// Pictures are decoded beside each other already; more threads for one gain nothing.
+sharp.concurrency(1);
+
+/** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
+export const MAX_INPUT_PIXELS = 40_000_000;
+
+export { sharp };
 
 /** What the head of a picture tells. */
 interface PictureHead {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { figuresOf } from './figures.js';
+import { figuresOf } from './repeat-run.js';
 
 test('every number of nested results has its mean and deviation, in the order in which it occurs; lists and words have none', () => {
   const results = [

@@ -1,9 +1,9 @@
 /** A run's name: what changes it, and what does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunSettings } from '../../lib/settings/table.js';
-import { DEFAULT_SETTINGS as settings } from '../../test/sample-records.js';
-import { runId } from './run-id.js';
+import { DEFAULT_SETTINGS as settings } from '../../../test/sample-records.js';
+import type { RunSettings } from '../../settings/table.js';
+import { runId } from './find-run.js';
 
 const hash = (digit: string) => digit.repeat(64);
 
