@@ -8,7 +8,7 @@ import { openSource } from '../lib/formats/data/dataset-source.js';
 import { importResultSchema } from '../lib/formats/sources/understanding.js';
 import { silentReporter } from '../lib/observability/events.js';
 import { loadWhole } from '../test/datasets.js';
-import { requireValid } from '../test/json-schemas.js';
+import { requireValid } from '../test/results.js';
 import { partitionSettings } from '../test/settings.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 import { importData, importText } from './import.js';

@@ -5,12 +5,12 @@ import { DataError } from '../lib/core/errors.js';
 import type { PredictSession } from '../lib/engine/engine.js';
 import { type HeldOutPart, testHeldOut } from '../lib/engine/held-out.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
-import { heldOutIndices } from '../lib/federation/client-lists.js';
 import { exampleCount, takeExamples } from '../lib/federation/examples.js';
+import { heldOutIndices } from '../lib/federation/partition/client-holdout.js';
 import type { AccuracyRecord, ClientTest } from '../lib/formats/accuracy-record.js';
 import { readPartition } from '../lib/formats/data/virtual-shards.js';
 import { clientsOf, type Manifest } from '../lib/formats/manifest.js';
-import { listedBeside } from '../lib/formats/manifest-beside.js';
+import { listedBeside } from '../lib/formats/manifest-facts.js';
 
 /** Examples in a file, as the model takes them. */
 type Lesson = Pick<HeldOutPart, 'examples' | 'task'>;

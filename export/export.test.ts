@@ -11,10 +11,10 @@ import { describeModel } from '../lib/model/model-zoo.js';
 import { exportModel } from '../library/index.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { fileOf } from '../test/exports.js';
-import { requireValid } from '../test/json-schemas.js';
 import { head, imageModel } from '../test/layers.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
+import { requireValid } from '../test/results.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
 let directory: string;

@@ -6,7 +6,7 @@ import { writeLoss } from '../lib/federation/loss.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';
 import type { DataNames } from '../lib/formats/keras/data-names.js';
-import { dataNamesOf } from '../lib/formats/manifest.js';
+import { dataNamesOf } from '../lib/formats/manifest-facts.js';
 import { inputNames } from '../lib/model/model-description.js';
 import { inputBound } from '../lib/model/parameters.js';
 import type { ExportedModel, Origin } from './exported-model.js';

@@ -3,10 +3,10 @@
 import { FORMAT_NAMES } from '../export/format.js';
 import { UsageError } from '../lib/core/errors.js';
 import { parseQuorum } from '../lib/federation/quorum.js';
+import { MAX_SEEDS } from '../lib/formats/volume.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
 import { givenByDocument, inWords } from '../lib/settings/config-file.js';
 import { METRIC_TYPE } from '../lib/settings/parts/federation.js';
-import { RUN_NAME_TYPE, RUN_TAG_TYPE, type RunLabels } from '../lib/settings/run-labels.js';
 import { byPlace, type SettingsPart } from '../lib/settings/setting.js';
 import type { RunSettings } from '../lib/settings/table.js';
 import {
@@ -15,12 +15,14 @@ import {
   expectedOf,
   number,
   onOff,
+  RUN_NAME_TYPE,
+  RUN_TAG_TYPE,
+  type RunLabels,
   type SettingValue,
   text,
   type ValueType,
   whole,
 } from '../lib/settings/value-type.js';
-import { MAX_SEEDS } from '../pipeline/seeds/options.js';
 
 /** Some of the fields of settings, at every level. */
 export type Given<S> = S extends object ? { readonly [K in keyof S]?: Given<S[K]> | undefined } : S;

@@ -12,13 +12,14 @@ import {
 } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { type OutcomeFlags, outcomeWriter } from '../lib/cli/result.js';
+import { UsageError } from '../lib/core/errors.js';
 import type { Threshold } from '../lib/federation/metrics.js';
+import { MAX_SEEDS } from '../lib/formats/volume.js';
 import { askedByFlagsAndFile } from '../lib/settings/config-file.js';
 import { addSettings, MOST_USED } from '../lib/settings/options.js';
 import { engineAsked } from '../lib/settings/parts/engine.js';
 import { ALL_PARTS } from '../lib/settings/table.js';
 import { callPipeline, type RunAsked } from './call.js';
-import { MAX_SEEDS, refuseWithSeeds } from './seeds/options.js';
 
 /** Who trains the clients: processes of this machine, or an external trainer that reads tasks from stdout and answers on stdin. */
 const TRAINERS = ['processes', 'pipe'] as const;
@@ -143,6 +144,30 @@ function trainersOption(): Option {
   )
     .choices(TRAINERS)
     .default('processes');
+}
+
+/** What `--seeds` does not go with. @throws {UsageError} for options that are about one run alone */
+function refuseWithSeeds({
+  seeds,
+  serve,
+  trainers,
+}: {
+  readonly seeds?: number;
+  readonly serve?: true;
+  readonly trainers: string;
+}): void {
+  const many = `--seeds ${seeds}`;
+  if (serve) {
+    throw new UsageError(
+      `--serve does not go with ${many}, which makes as many models: serve one of them afterwards with ` +
+        'fedbatch serve --model <volume>/seeds/<seed>/aggregated-model.h5.',
+    );
+  }
+  if (trainers !== 'processes') {
+    throw new UsageError(
+      `${many} does not go with --trainers ${trainers}: give each run its own --seed, and its own --volume.`,
+    );
+  }
 }
 
 if (isMain(import.meta.url)) await runProgram(runCli, process.argv.slice(2));

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, UsageError } from '../lib/core/errors.js';
-import { manifestBeside } from '../lib/formats/manifest-beside.js';
+import { manifestBeside } from '../lib/formats/manifest-facts.js';
 import type { EachResult } from '../lib/formats/stage-results.js';
 import { availableCores } from '../lib/system/hardware.js';
 import { type CommandRunner, commandTarget } from './command-target.js';

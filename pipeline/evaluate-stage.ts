@@ -20,10 +20,10 @@ import type { RunSettings } from '../lib/settings/table.js';
 import { evaluateCommand } from './commands/stage-commands.js';
 import type { LocalRun } from './local-run.js';
 import type { RoundLedger } from './record/round-ledger.js';
-import { describeEvaluation, type EvaluationFacts, withLoss } from './rounds/outcomes.js';
+import { type EvaluationFacts, withLoss } from './rounds/outcomes.js';
 import type { EvaluateTask, Evaluation, GlobalModel } from './rounds/runner.js';
 import { executeOne } from './rounds/target.js';
-import { count, stopwatch, tell, tellSkipped } from './rounds/telling.js';
+import { count, describeEvaluation, stopwatch, tell, tellSkipped } from './rounds/telling.js';
 
 /** What the pipeline reads of `accuracy.json`; a loss that is not finite is null there. */
 const accuracySchema = testFiguresSchema.extend(accuracyRecordSchema.pick({ seconds: true }).shape);

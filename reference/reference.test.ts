@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { requireValid } from '../test/json-schemas.js';
 import { COMMAND_NAMES, commandNamed } from '../test/programs.js';
-import { RESULT_SCHEMAS } from '../test/results.js';
+import { RESULT_SCHEMAS, requireValid } from '../test/results.js';
 import { projectRoot, readSources } from '../test/sources.js';
 import { generatedDocs, SCHEMAS_FOLDER } from './main.js';
 

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 as hash } from '../lib/formats/files/read-file.js';
 import { type Reporter, silentReporter } from '../lib/observability/events.js';
-import { requireValid } from '../test/json-schemas.js';
+import { requireValid } from '../test/results.js';
 import type { Predictor } from './models/predictor.js';
 import { digitPng, linesPng, ON_PAPER } from './testing/segment-digits.js';
 import { type ServedApp, serveApp, type UploadAnswer, upload } from './testing/served-app.js';

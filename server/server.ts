@@ -12,7 +12,7 @@ import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { type AllowedHosts, readHosts } from '../lib/http/hosts.js';
 import { listenAt } from '../lib/http/listen.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
-import { collectAlone } from '../lib/system/short-pauses.js';
+import { collectAlone } from '../lib/system/memory.js';
 import { DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';

@@ -3,8 +3,12 @@
 import { noJudgements, type Summary, summarise, TEST_BATCH } from '../lib/engine/accuracy.js';
 import { worstMistakes } from '../lib/engine/mistakes.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
-import { heldOutIndices, type VirtualShards, virtualClients } from '../lib/federation/client-lists.js';
 import { exampleCount } from '../lib/federation/examples.js';
+import {
+  heldOutIndices,
+  type VirtualShards,
+  virtualClients,
+} from '../lib/federation/partition/client-holdout.js';
 import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import type { Reporter } from '../lib/observability/events.js';

@@ -13,7 +13,6 @@ import {
   trainLocally,
   usualBatch,
 } from '../lib/engine/local-training.js';
-import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
 import {
   type ClientMemory,
   type ClientSide,
@@ -24,6 +23,7 @@ import {
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { exampleCount, takeExamples } from '../lib/federation/examples.js';
 import { localWorkOf, planLocalWork } from '../lib/federation/local-work.js';
+import { heldOutIndices, shardIndices } from '../lib/federation/partition/client-holdout.js';
 import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import { volumePaths } from '../lib/formats/volume.js';

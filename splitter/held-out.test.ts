@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { heldOutIndices, shardIndices } from '../lib/federation/client-lists.js';
+import { heldOutIndices, shardIndices } from '../lib/federation/partition/client-holdout.js';
 import { readShard } from '../lib/formats/data/dataset.js';
 import { writeShard } from '../lib/formats/data/shard-file.js';
 import { readPartition } from '../lib/formats/data/virtual-shards.js';

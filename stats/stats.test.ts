@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import type { CategoriesResult, NumbersResult, StatisticsResult } from '../lib/formats/statistics-result.js';
-import { requireValid } from '../test/json-schemas.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
+import { requireValid } from '../test/results.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
 
 const ROWS = 60;

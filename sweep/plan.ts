@@ -3,9 +3,8 @@ import { UsageError } from '../lib/core/errors.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { runId } from '../lib/formats/runs/find-run.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
-import { RUN_NAME_TYPE } from '../lib/settings/run-labels.js';
 import type { RunSettings } from '../lib/settings/table.js';
-import { checkedValue } from '../lib/settings/value-type.js';
+import { checkedValue, RUN_NAME_TYPE } from '../lib/settings/value-type.js';
 import { type Axis, SEED_PLACE, titleOf } from './axes.js';
 import { type Configuration, configurationsOf, type Search, seedsOf } from './search.js';
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValidFile } from './json-schemas.js';
 import { lastLine, runProgramFile } from './programs.js';
+import { requireValidFile } from './results.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 const CLIENTS = 2;

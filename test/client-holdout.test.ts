@@ -8,8 +8,8 @@ import { writeShard } from '../lib/formats/data/shard-file.js';
 import type { RoundRecord } from '../lib/formats/run-record.js';
 import type { RunSummary } from '../lib/formats/run-results.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid, requireValidFile } from './json-schemas.js';
 import { runCommand } from './program-host.js';
+import { requireValid, requireValidFile } from './results.js';
 import { endRun, endStruckRun, eventsOf, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

@@ -11,10 +11,10 @@ import { execa } from 'execa';
 import { runOnClients, StageError, ThresholdError, UsageError } from 'fedbatch';
 import type { EachResult } from '../lib/formats/stage-results.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid } from './json-schemas.js';
 import { isRunning } from './processes.js';
 import { runCommand } from './program-host.js';
 import { lastLine, programPath, runProgramFile } from './programs.js';
+import { requireValid } from './results.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 let directory: string;

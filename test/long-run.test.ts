@@ -5,8 +5,8 @@ import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid } from './json-schemas.js';
 import { runCommand } from './program-host.js';
+import { requireValid } from './results.js';
 import { finishRun, type ResultLine, roundOf } from './runs.js';
 import { sharedDirectory } from './temporary-directory.js';
 

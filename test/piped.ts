@@ -7,9 +7,9 @@ import { readShard } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { decodeKerasFile, writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { partsOf } from './datasets.js';
-import { requireValid } from './json-schemas.js';
 import { runCommand, type Task } from './program-host.js';
 import { programPath } from './programs.js';
+import { requireValid } from './results.js';
 import type { ResultLine } from './runs.js';
 
 /** Trains as asked, by the command that users have. */

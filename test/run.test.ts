@@ -11,9 +11,9 @@ import { z } from 'zod';
 import { readRoundRecord, readRunRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid, requireValidFile, requireValidLines } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand } from './program-host.js';
+import { requireValid, requireValidFile, requireValidLines } from './results.js';
 import { endRun, endStruckRun, eventsOf, requireStopped, trainingFor, waitFor } from './runs.js';
 import { projectRoot } from './sources.js';
 

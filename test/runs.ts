@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { type RoundRecord, readRoundRecord } from '../lib/formats/run-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
-import { requireValid } from './json-schemas.js';
 import { runningWith } from './processes.js';
 import { runCommand, type Training } from './program-host.js';
 import { type Finished, programPath } from './programs.js';
+import { requireValid } from './results.js';
 
 /** What the JSON line of a run says, as far as tests read it. */
 export interface ResultLine {

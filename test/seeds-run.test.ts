@@ -7,9 +7,9 @@ import { before, describe, it } from 'node:test';
 import { withoutChecksum } from '../lib/formats/files/json-document.js';
 import type { RepeatedRun } from '../lib/formats/repeated-run.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid, requireValidFile } from './json-schemas.js';
 import { runCommand } from './program-host.js';
 import { lastLine } from './programs.js';
+import { requireValid, requireValidFile } from './results.js';
 import { sharedDirectory } from './temporary-directory.js';
 
 let directory = '';

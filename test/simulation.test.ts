@@ -8,10 +8,10 @@ import { after, before, test } from 'node:test';
 import { execa } from 'execa';
 import type { SaveReply, TrainReply } from '../lib/formats/simulation-messages.js';
 import { writeTinyDataset } from './datasets.js';
-import { requireValid } from './json-schemas.js';
 import { longSimulation, requireStoppedSimulation } from './long-simulation.js';
 import { runningWith } from './processes.js';
 import { programPath } from './programs.js';
+import { requireValid } from './results.js';
 import { endRun, eventsOf, finishRun, type ResultLine, roundOf, waitFor } from './runs.js';
 
 let directory = '';

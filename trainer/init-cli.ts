@@ -8,7 +8,7 @@ import { startingOptimizer } from '../lib/engine/starting-optimizer.js';
 import { startingTask, taskNotes } from '../lib/engine/starting-task.js';
 import { MAX_CLASSES } from '../lib/federation/examples.js';
 import { writeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { manifestBeside } from '../lib/formats/manifest-beside.js';
+import { manifestBeside } from '../lib/formats/manifest-facts.js';
 import type { InitResult } from '../lib/formats/stage-results.js';
 import type { Model } from '../lib/model/model-description.js';
 import { DATA_NOTE } from '../lib/observability/events.js';

@@ -6,7 +6,7 @@ import { modelTask } from '../lib/engine/starting-task.js';
 import type { Examples } from '../lib/federation/examples.js';
 import { arrayNames, parseArchitecture, readArchitecture } from '../lib/formats/keras/keras-archive.js';
 import type { KerasHead } from '../lib/formats/keras/keras-hdf5-reader.js';
-import { dataNamesOf, modelScaleOf } from '../lib/formats/manifest.js';
+import { dataNamesOf, modelScaleOf } from '../lib/formats/manifest-facts.js';
 import { freshModelFromKeras } from '../lib/model/keras/fresh-model.js';
 import { foundScale } from '../lib/model/model-input.js';
 import { modelFile } from '../lib/settings/parts/data.js';

@@ -9,7 +9,7 @@ import type { AskedLoss } from '../lib/federation/loss.js';
 import { readSharedShard, shareExamples, type Tell } from '../lib/formats/data/dataset.js';
 import { sha256 } from '../lib/formats/files/read-file.js';
 import { encodeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
-import { listedBeside, manifestBeside, scaleListed } from '../lib/formats/manifest-beside.js';
+import { listedBeside, manifestBeside, scaleListed } from '../lib/formats/manifest-facts.js';
 import { fitScale } from '../lib/model/model-input.js';
 import type { Task } from '../lib/model/tasks/task.js';
 import { lossAsked } from '../lib/settings/parts/training.js';

@@ -23,18 +23,17 @@ import {
   type StageCommand,
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
-import {
-  describeAggregate,
-  describeEvaluation,
-  hashOfSelected,
-  rejectedUpdates,
-  withLoss,
-  withoutMissing,
-} from '../../pipeline/rounds/outcomes.js';
+import { hashOfSelected, rejectedUpdates, withLoss, withoutMissing } from '../../pipeline/rounds/outcomes.js';
 import { failureOf, missedRequirement, type Required } from '../../pipeline/rounds/run-failure.js';
 import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
-import { count, tell, tellSkipped } from '../../pipeline/rounds/telling.js';
+import {
+  count,
+  describeAggregate,
+  describeEvaluation,
+  tell,
+  tellSkipped,
+} from '../../pipeline/rounds/telling.js';
 import { type FoundJob, removeJob } from './ensure-job.js';
 import { podOfJob, readResult } from './job-result.js';
 import { jobSeconds } from './job-status.js';

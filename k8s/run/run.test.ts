@@ -5,7 +5,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { forMany } from '../../lib/system/abort.js';
-import { requireValid } from '../../test/json-schemas.js';
 import { type ClusterOptions, objectsOf } from '../../test/kube/cluster.js';
 import { INDEX } from '../../test/kube/job-pods.js';
 import {
@@ -16,6 +15,7 @@ import {
   runPlayed,
 } from '../../test/kube/played-programs.js';
 import { kube } from '../../test/kube/runs.js';
+import { requireValid } from '../../test/results.js';
 import { waitFor } from '../../test/runs.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { findCluster } from '../connection/connect.js';

@@ -4,8 +4,7 @@ import { parseThreshold } from '../federation/metrics.js';
 import { parseOption } from '../settings/options.js';
 import { SCALE_TYPE } from '../settings/parts/data.js';
 import { METRIC_TYPE } from '../settings/parts/federation.js';
-import { RUN_NAME_TYPE, RUN_TAG_TYPE } from '../settings/run-labels.js';
-import { type NumberRange, number, whole } from '../settings/value-type.js';
+import { type NumberRange, number, RUN_NAME_TYPE, RUN_TAG_TYPE, whole } from '../settings/value-type.js';
 import { availableCores } from '../system/hardware.js';
 
 /** More threads than any machine has cores: a slip of the finger must not take the machine down. */

@@ -1,10 +1,11 @@
 /** From a model's file to a model that engines take: read, decoded, checked, and known by the hash of the file. */
-import { releaseMemory } from '../core/memory.js';
+
 import { readFileBytes, sha256 } from '../formats/files/read-file.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import { decodeKerasFile, KERAS_FILE } from '../formats/keras/keras-hdf5.js';
 import { modelFromKeras } from '../model/keras/keras-model.js';
 import type { Model } from '../model/model-description.js';
+import { releaseMemory } from '../system/memory.js';
 
 /** A model, and the file that it came from. */
 export interface ModelFromFile {

@@ -6,7 +6,7 @@ import { type AskedLoss, LOSS_NAMES, type OutputLoss, writeLoss } from '../feder
 import { metricsCalled, metricsThere, SEVERAL_OUTPUTS } from '../federation/metrics.js';
 import type { KerasFile } from '../formats/keras/keras-file.js';
 import type { Manifest } from '../formats/manifest.js';
-import { scaleListed } from '../formats/manifest-beside.js';
+import { scaleListed } from '../formats/manifest-facts.js';
 import { type Model, outputNames } from '../model/model-description.js';
 import { fitInputs, fitScale, fitTargets } from '../model/model-input.js';
 import { requireTask, type Task, taskOf } from '../model/tasks/task.js';

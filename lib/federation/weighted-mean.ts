@@ -1,6 +1,7 @@
 /**
  * A running weighted mean of model weights: one model in memory at a time, whatever their number. Its sums are exact
- * until the end, so that the mean is the same bytes for any order, and for any grouping of what is averaged.
+ * until the end, so that the mean is the same bytes for any order, and for any grouping of what is averaged. And the
+ * median of numbers.
  */
 import { createExactSums } from '../core/exact-sum.js';
 import { sizeOf, type WeightArray, type Weights } from '../core/weights.js';
@@ -87,7 +88,10 @@ export function rounded(mean: Mean): Weights {
   return mean.map(({ name, shape, values }) => ({ name, shape, values: new Float32Array(values) }));
 }
 
-/** The middle one of numbers in ascending order; of an even count the mean of the two in the middle. NaN of none. */
+/**
+ * The middle one of numbers in ascending order; of an even count the mean of the two in the middle. NaN of none. As long
+ * as less than half of the numbers are arbitrary, it lies between two of the others, whatever they are.
+ */
 export function middle(sorted: Float32Array | Float64Array): number {
   const upper = sorted.length >> 1;
   const above = sorted[upper] ?? Number.NaN;

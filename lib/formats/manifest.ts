@@ -1,15 +1,14 @@
 /** `manifest.json`: what a split made, of what, and how; written last, so that it vouches for all that it lists. */
 import { z } from 'zod';
-import type { TargetKinds } from '../federation/examples.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { formatScale, inputScale, isNear, parseScale, UNIT_SCALE } from '../federation/pixel-scale.js';
+import { parseScale } from '../federation/pixel-scale.js';
 import { PARTITION, SCHEME } from '../settings/parts/partition.js';
 import { schemaOfVariants } from '../settings/schema.js';
 import { countField as count, hashField } from './fields.js';
 import { writeFileAtomic } from './files/atomic-file.js';
 import { checksumField, compactJson, parseDocument, withChecksum } from './files/json-document.js';
 import { readTextFile } from './files/read-file.js';
-import { type DataNames, inputFactsFields, targetNameField } from './keras/data-names.js';
+import { inputFactsFields, targetNameField } from './keras/data-names.js';
 import {
   type ClientExamples,
   clientShardSchema,
@@ -232,40 +231,6 @@ export function excerptFor(manifest: Manifest, client: number): Manifest {
 export function filesOf({ shards, virtual, test }: Manifest): readonly { file: string; sha256: string }[] {
   const held = shards.flatMap(({ heldOut }) => (heldOut === undefined ? [] : [heldOut]));
   return [...shards, ...held, ...(virtual === undefined ? [] : [virtual.train, virtual.partition]), test];
-}
-
-/** What the targets of a split are. */
-export function targetsListed({ targets, outputs = [] }: Pick<Manifest, 'targets' | 'outputs'>): TargetKinds {
-  const [only, ...others] = outputs;
-  if (only === undefined) return targets?.kind ?? 'labels';
-  if (others.length === 0) return only.kind;
-  return Object.fromEntries(outputs.map(({ name, kind }) => [name, kind]));
-}
-
-/** The scale of the inputs of a model that is trained on such images, as its file says it; undefined where 0 to 1. */
-export function modelScaleOf({ image }: Pick<Manifest, 'image'>): string | undefined {
-  const stored = image?.scale === undefined ? undefined : parseScale(image.scale);
-  if (image === undefined || stored === undefined) return undefined;
-  const input = inputScale(stored, image.dtype === 'uint8');
-  return isNear(UNIT_SCALE, input, 0) ? undefined : formatScale(input);
-}
-
-/** What the file of a model calls the numbers of such data; undefined where they have no names. */
-export function dataNamesOf({ classNames, target, inputs = [] }: Manifest): DataNames | undefined {
-  const told = inputs.map(({ name, columns, categories, units, missing }) => ({
-    name,
-    columns,
-    categories,
-    units,
-    missing,
-  }));
-  const hasInputs = told.some(({ columns, categories }) => columns ?? categories);
-  if (classNames === undefined && !hasInputs) return undefined;
-  return {
-    ...(classNames && { classNames }),
-    ...(target && { target }),
-    ...(hasInputs ? { inputs: told } : {}),
-  };
 }
 
 function isScale(text: string): boolean {

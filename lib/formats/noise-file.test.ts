@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { requireValidFile } from '../../test/json-schemas.js';
+import { requireValidFile } from '../../test/results.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { DataError } from '../core/errors.js';
 import { type NoiseFile, openNoiseFile } from './noise-file.js';

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { own } from '../core/own.js';
 import type { TargetKinds } from '../federation/examples.js';
 import type { PartitionSettings } from '../federation/partition/settings.js';
-import { clientsOf, type Manifest, targetsListed } from './manifest.js';
+import { clientsOf, type Manifest } from './manifest.js';
+import { targetsListed } from './manifest-facts.js';
 
 /** The settings that a split and the one that is wanted share. */
 export interface SplitWanted {

@@ -22,6 +22,9 @@ export type SelectedPlace = number | string;
 /** So many clients, the first, have event files of their own: TensorBoard shows no more side by side. */
 export const MOST_LOGGED_CLIENTS = 100;
 
+/** A repeated run has a volume for each seed: a slip of the finger must not take the machine for days. */
+export const MAX_SEEDS = 1000;
+
 /** Name of what client k holds out, beside its shard `k.npz`. */
 export const clientTestName = (client: ClientPlace): string => `${client}-test.npz`;
 

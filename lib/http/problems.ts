@@ -60,3 +60,8 @@ export function toProblem(error: unknown): HttpProblem {
     return new HttpProblem(status, 'The request is malformed.', { cause: error });
   return new HttpProblem(500, 'Something went wrong in the server; its log says more.', { cause: error });
 }
+
+/** A 400 that says what was expected and what was found. */
+export function bad(expected: string, found: string): HttpProblem {
+  return new HttpProblem(400, `Expected ${expected}, found ${found}.`);
+}

@@ -1,6 +1,21 @@
-/** The other side of apart.ts: what a process that works for another does with what it is asked. */
+/** The other side of apart.ts: what is sent between a process and one that works for it, and how that answers. */
 import { Worker } from 'node:worker_threads';
-import type { ApartReply, ApartRequest } from './apart.js';
+
+/** What is sent to the process. */
+export interface ApartRequest<Request> {
+  readonly id: number;
+  readonly request: Request;
+}
+
+/** What it answers. */
+export type ApartReply =
+  /** It has come up: from here on it is its work that takes time. */
+  | { readonly isReady: true }
+  | ({ readonly id: number } & (
+      | { readonly part: unknown }
+      | { readonly value: unknown }
+      | { readonly bug: string }
+    ));
 
 /** How often a process looks for its parent. */
 const LOOK_EVERY_MS = 1000;

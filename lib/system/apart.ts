@@ -1,6 +1,7 @@
 /** Work in a process of its own: what ends it, stops it or fills its memory fails alone, and the process is replaced. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { ApartReply, ApartRequest } from './answer-apart.js';
 import { giveWay, usageOfProcess } from './processes.js';
 import { createSlots } from './slots.js';
 
@@ -36,22 +37,6 @@ export interface Apart<Request, Value, Part = never> {
   start(): void;
   end(): void;
 }
-
-/** What is sent to the process. */
-export interface ApartRequest<Request> {
-  readonly id: number;
-  readonly request: Request;
-}
-
-/** What it answers. */
-export type ApartReply =
-  /** It has come up: from here on it is its work that takes time. */
-  | { readonly isReady: true }
-  | ({ readonly id: number } & (
-      | { readonly part: unknown }
-      | { readonly value: unknown }
-      | { readonly bug: string }
-    ));
 
 /** The process ended, or was ended, while it worked. */
 export class ApartEnded extends Error {

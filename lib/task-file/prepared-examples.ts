@@ -10,7 +10,7 @@ import { type Examples, exampleCount, type TargetKinds } from '../federation/exa
 import { type AskedLoss, targetsFor } from '../federation/loss.js';
 import { type ExampleReading, readShard, type ShardOptions } from '../formats/data/dataset.js';
 import type { Manifest } from '../formats/manifest.js';
-import { listedBeside, targetsIn } from '../formats/manifest-beside.js';
+import { listedBeside, targetsIn } from '../formats/manifest-facts.js';
 import { faultOfMade } from './made-examples.js';
 import type { TaskFile } from './read-task.js';
 import { thrownBy } from './task-module.js';

@@ -6,9 +6,9 @@ import { placeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import type { ClientRecord, RoundRecord } from '../../lib/formats/run-record.js';
 import type { AggregateResult } from '../../lib/formats/stage-results.js';
 import type { LocalRun } from '../local-run.js';
-import { describeAggregate, withoutMissing } from '../rounds/outcomes.js';
+import { withoutMissing } from '../rounds/outcomes.js';
 import type { AggregateOutcome, RejectedUpdate } from '../rounds/runner.js';
-import { tell, tellSkipped } from '../rounds/telling.js';
+import { describeAggregate, tell, tellSkipped } from '../rounds/telling.js';
 import type { RoundLedger } from './round-ledger.js';
 
 /** What round.json says of an aggregation. */

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { selectClients } from '../../lib/federation/participation.js';
 import { writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { writeManifest } from '../../lib/formats/manifest.js';
-import { listedBeside } from '../../lib/formats/manifest-beside.js';
+import { listedBeside } from '../../lib/formats/manifest-facts.js';
 import { writeRecord } from '../../lib/formats/run-record.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import { sampleRecords } from '../../test/sample-records.js';

@@ -14,9 +14,9 @@ import { newRunRecord, type RunRecord, readRunRecord, writeRecord } from '../../
 import { repeatedPaths, type VolumePaths } from '../../lib/formats/volume.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { continuedSettings, settingsDifferences } from '../../lib/settings/differences.js';
-import { givenLabels } from '../../lib/settings/run-labels.js';
 import { type Naming, valueAt } from '../../lib/settings/setting.js';
 import { filesIn } from '../../lib/settings/table.js';
+import { givenLabels } from '../../lib/settings/value-type.js';
 import { clearSplit, clearVolume } from './clear-volume.js';
 
 /** A volume that this process alone may write until it is released. */

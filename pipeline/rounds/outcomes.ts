@@ -1,13 +1,11 @@
-/** What the results of a round's stages mean for its record and for a reader, whichever target gave them. */
+/** What the results of a round's stages mean for its record, whichever target gave them. */
 import { basename } from 'node:path';
-import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
-import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
+import type { TestFigures } from '../../lib/federation/metrics.js';
 import type { MissingClient } from '../../lib/federation/quorum.js';
 import { sha256 } from '../../lib/formats/files/read-file.js';
 import type { RoundRecord } from '../../lib/formats/run-record.js';
-import type { AggregateResult, Rejection } from '../../lib/formats/stage-results.js';
+import type { Rejection } from '../../lib/formats/stage-results.js';
 import type { Evaluation, RejectedUpdate } from './runner.js';
-import { count } from './telling.js';
 
 /** Client k's update is `k.h5`; a file of another name, or of a client that the round did not select, is nobody's. */
 export function rejectedUpdates(
@@ -31,18 +29,6 @@ export function withoutMissing(
   return rejected.filter((each) => !('client' in each && isMissing(each.client)));
 }
 
-/** `3 updates, 600 examples`; with the norm that they were clipped to, and with those that are unlike the others. */
-export function describeAggregate({
-  updates,
-  examples,
-  clipNorm,
-  clients = [],
-}: Pick<AggregateResult, 'updates' | 'examples' | 'clipNorm' | 'clients'>): string {
-  const clipped = clipNorm === undefined ? '' : `, clipped to ${clipNorm.toPrecision(3)}`;
-  const odd = describeOddUpdates(clients);
-  return `${count(updates, 'update')}, ${examples} examples${clipped}${odd === undefined ? '' : `, ${odd}`}`;
-}
-
 /** What round.json says of an accuracy test. */
 export type EvaluationFacts = NonNullable<RoundRecord['evaluation']>;
 
@@ -57,14 +43,6 @@ export function withLoss({
   leads,
 }: TestFigures & Pick<EvaluationFacts, 'examples' | 'acrossClients'>): Evaluation {
   return { examples, accuracy, task, metrics, leads, acrossClients, loss: loss ?? Number.NaN };
-}
-
-/** `accuracy 0.9753, loss 0.0812`; of other tasks the metric that leads, or that of the target. */
-export function describeEvaluation(found: TestFigures, target?: Threshold): string {
-  const { metric, value } = leadingFigure(found, target);
-  const { loss } = found;
-  const lossText = loss === null ? 'not finite' : loss.toFixed(4);
-  return metric === 'loss' ? `loss ${lossText}` : `${metric} ${value.toFixed(4)}, loss ${lossText}`;
 }
 
 /** How the list of a round's clients, which may be long, is told. */

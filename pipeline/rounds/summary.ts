@@ -13,8 +13,7 @@ import { formatDuration, formatTable, type Paint, roundTo } from '../../lib/obse
 import { modelTitle } from '../../lib/settings/parts/data.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import type { Ending } from './ending.js';
-import { describeEvaluation } from './outcomes.js';
-import { count } from './telling.js';
+import { count, describeEvaluation } from './telling.js';
 import type { StageSeconds } from './watched-runner.js';
 
 /** What a finished run came to. */

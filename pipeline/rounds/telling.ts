@@ -1,4 +1,7 @@
 /** How the stages of a run are told: a line for what each did. */
+import { leadingFigure, type TestFigures, type Threshold } from '../../lib/federation/metrics.js';
+import { describeOddUpdates } from '../../lib/federation/odd-updates.js';
+import type { AggregateResult } from '../../lib/formats/stage-results.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import { formatSeconds } from '../../lib/observability/format.js';
 import { NAME_WIDTH } from '../../lib/observability/progress-line.js';
@@ -35,4 +38,24 @@ export async function stopwatch<T>(
 /** A number of things in words: `1 shard`, `3 shards`. */
 export function count(number: number, thing: string): string {
   return `${number} ${thing}${number === 1 ? '' : 's'}`;
+}
+
+/** `3 updates, 600 examples`; with the norm that they were clipped to, and with those that are unlike the others. */
+export function describeAggregate({
+  updates,
+  examples,
+  clipNorm,
+  clients = [],
+}: Pick<AggregateResult, 'updates' | 'examples' | 'clipNorm' | 'clients'>): string {
+  const clipped = clipNorm === undefined ? '' : `, clipped to ${clipNorm.toPrecision(3)}`;
+  const odd = describeOddUpdates(clients);
+  return `${count(updates, 'update')}, ${examples} examples${clipped}${odd === undefined ? '' : `, ${odd}`}`;
+}
+
+/** `accuracy 0.9753, loss 0.0812`; of other tasks the metric that leads, or that of the target. */
+export function describeEvaluation(found: TestFigures, target?: Threshold): string {
+  const { metric, value } = leadingFigure(found, target);
+  const { loss } = found;
+  const lossText = loss === null ? 'not finite' : loss.toFixed(4);
+  return metric === 'loss' ? `loss ${lossText}` : `${metric} ${value.toFixed(4)}, loss ${lossText}`;
 }

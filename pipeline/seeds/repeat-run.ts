@@ -16,7 +16,7 @@ import {
 import { type RoundRecord, readRoundRecord } from '../../lib/formats/run-record.js';
 import { runId } from '../../lib/formats/runs/find-run.js';
 import { RUNS, repeatedPaths, volumePaths } from '../../lib/formats/volume.js';
-import { givenLabels } from '../../lib/settings/run-labels.js';
+import { givenLabels } from '../../lib/settings/value-type.js';
 import type { GroupEnding } from '../../observe/watcher.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';

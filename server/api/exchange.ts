@@ -1,8 +1,8 @@
 /** The bodies of API requests, read without a framework and within bounds. */
 import type { IncomingMessage } from 'node:http';
 import { HttpProblem } from '../../lib/http/problems.js';
-import { readInTurns } from '../body-turns.js';
-import { BodyParts, type BodyPlace, type Room, SMALL_BODY_BYTES } from '../held-bytes.js';
+import { BodyParts, readInTurns } from '../body-parts.js';
+import { type BodyPlace, type Room, SMALL_BODY_BYTES } from '../held-bytes.js';
 
 /** Bounds on the bodies of API requests. */
 export interface BodyLimits {

@@ -1,10 +1,9 @@
 /** Between a request and a model: whether its tensors are examples as the model takes them, and which outputs it asks for. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_PIXEL, rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
-import { HttpProblem } from '../../lib/http/problems.js';
+import { bad, HttpProblem } from '../../lib/http/problems.js';
 import type { Answers } from '../codecs/answers.js';
 import type { Codecs } from '../codecs/codecs.js';
-import { bad } from '../codecs/faults.js';
 import { type NamedTensors, type RequestTensor, tensorsFor } from '../codecs/tensor.js';
 import { inNumbers } from '../codecs/written-numbers.js';
 import type { ModelCard } from '../models/model-card.js';

@@ -3,7 +3,7 @@
  * binary tensors: as KServe, Triton and MLServer speak it.
  */
 import { formatScale } from '../../lib/federation/pixel-scale.js';
-import { bad } from '../codecs/faults.js';
+import { bad } from '../../lib/http/problems.js';
 import type { InferBody, writeInferAnswer } from '../codecs/inference-json.js';
 import { tensorFromBytes } from '../codecs/tensor.js';
 import type { ModelCard } from '../models/model-card.js';

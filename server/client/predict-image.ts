@@ -6,8 +6,7 @@ import { readFileBytes } from '../../lib/formats/files/read-file.js';
 import type { Prediction } from '../../lib/formats/stage-results.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { wordsOfAnswers } from '../models/answer-words.js';
-import { decodeImage, prepareImage } from '../pictures/decode-image.js';
-import { pictureOptions, pictureTensor } from '../pictures/picture-input.js';
+import { decodeImage, pictureOptions, pictureTensor, prepareImage } from '../pictures/decode-image.js';
 import type { NumbersAnswer } from './predict-numbers.js';
 import { noPictureModel, onlySignature, type Question, rowsOf, toldFacts } from './serving-client.js';
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
-import { requireValid } from '../../test/json-schemas.js';
 import { runCommand } from '../../test/program-host.js';
 import { programPath } from '../../test/programs.js';
+import { requireValid } from '../../test/results.js';
 import { writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
 

@@ -2,9 +2,8 @@
 import { sizeOf } from '../../lib/core/weights.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, columnsOf, withoutNoise } from './answers.js';
-import { MOST_DIMENSIONS } from './faults.js';
 import { parseJson, requireObject } from './json.js';
-import { NumberLists } from './number-lists.js';
+import { MOST_DIMENSIONS, NumberLists } from './number-lists.js';
 import {
   describe,
   isNumberType,

@@ -1,7 +1,10 @@
 /** Lists of numbers in JSON, read from its bytes into one array: neither a text nor a list of objects is made of them on the way. */
 import { formatShape } from '../../lib/core/weights.js';
 import { MAX_FLOAT } from '../../lib/federation/statistics.js';
-import { bad, MOST_DIMENSIONS } from './faults.js';
+import { bad } from '../../lib/http/problems.js';
+
+/** A batch of images has four dimensions. */
+export const MOST_DIMENSIONS = 8;
 
 const [SPACE, TAB, LINE_FEED, RETURN] = [0x20, 0x09, 0x0a, 0x0d];
 const [OPEN, CLOSE, COMMA, MINUS, PLUS, POINT, ZERO, NINE] = [0x5b, 0x5d, 0x2c, 0x2d, 0x2b, 0x2e, 0x30, 0x39];

@@ -1,6 +1,6 @@
 /** Messages of TensorFlow Serving's `Predict` (gRPC): their bytes to tensors, numbers to the bytes of an answer. */
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { HttpProblem } from '../../lib/http/problems.js';
+import { bad, HttpProblem } from '../../lib/http/problems.js';
 import {
   type PredictRequest,
   type PredictResponse,
@@ -8,7 +8,7 @@ import {
   type TensorProto,
 } from '../grpc/messages.js';
 import { type Answers, columnsOf } from './answers.js';
-import { bad, MOST_DIMENSIONS } from './faults.js';
+import { MOST_DIMENSIONS } from './number-lists.js';
 import {
   type NamedTensors,
   type NumberTypeName,

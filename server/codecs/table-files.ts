@@ -1,7 +1,6 @@
 /** Tables as files have them, CSV and Parquet: names, where there are any, and rows of texts. */
 import { isHeader, likelySeparator } from '../../lib/formats/sources/table/table-text.js';
-import { HttpProblem } from '../../lib/http/problems.js';
-import { bad } from './faults.js';
+import { bad, HttpProblem } from '../../lib/http/problems.js';
 
 /** A table as it was written. */
 interface Table {

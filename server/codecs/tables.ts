@@ -1,9 +1,9 @@
 /** Many examples in a table: by the names of its columns where the model's data have names, else by their order. */
 import { sizeOf } from '../../lib/core/weights.js';
 import { isMissing } from '../../lib/formats/sources/table/column.js';
+import { bad } from '../../lib/http/problems.js';
 import { columnNames, type ServedInput } from '../models/served-facts.js';
 import { splitRows } from '../rows.js';
-import { bad } from './faults.js';
 import { readTable } from './table-files.js';
 import type { NamedTensors, RequestTensor } from './tensor.js';
 import { categoryLookup, standIn, writtenNumber } from './written-numbers.js';

@@ -2,8 +2,8 @@
 import { own } from '../../lib/core/own.js';
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
 import { MAX_FLOAT } from '../../lib/federation/statistics.js';
-import { bad, MOST_DIMENSIONS } from './faults.js';
-import { isList, lengthOf, NumberLists } from './number-lists.js';
+import { bad } from '../../lib/http/problems.js';
+import { isList, lengthOf, MOST_DIMENSIONS, NumberLists } from './number-lists.js';
 
 /** Numbers and their shape, before anybody has asked whether a model takes it. */
 export interface RequestTensor {

@@ -1,7 +1,6 @@
 /** Bodies of TensorFlow Serving's REST API (tensorflow.org/tfx/serving/api_rest): its requests to tensors, numbers to its answers. */
-import { HttpProblem } from '../../lib/http/problems.js';
+import { bad, HttpProblem } from '../../lib/http/problems.js';
 import { type Answers, listsOf } from './answers.js';
-import { bad } from './faults.js';
 import { parseJson, requireObject } from './json.js';
 import { isList } from './number-lists.js';
 import { describe, type NamedTensors, tensorFromLists } from './tensor.js';

@@ -1,7 +1,7 @@
 /** One example as people write it in the fields of a form: numbers, names of categories, a text. */
 import { formatShape, sizeOf } from '../../lib/core/weights.js';
+import { bad } from '../../lib/http/problems.js';
 import type { ServedInput } from '../models/served-facts.js';
-import { bad } from './faults.js';
 import { parseJson } from './json.js';
 import { type RequestTensor, tensorFromLists } from './tensor.js';
 

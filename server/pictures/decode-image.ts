@@ -5,11 +5,19 @@
 import type { Metadata, Sharp } from 'sharp';
 import type { RgbaImage } from '../../lib/digits/colour-planes.js';
 import type { Size } from '../../lib/digits/grey-image.js';
-import { type Prepared, type PrepareOptions, preparing } from '../../lib/digits/preprocess.js';
+import {
+  type InputShape,
+  type Prepared,
+  type PrepareOptions,
+  preparing,
+} from '../../lib/digits/preprocess.js';
+import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { decodePlainPng } from '../../lib/formats/files/png.js';
 import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/sources/pictures/decode.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { inSteps } from '../../lib/system/slots.js';
+import type { RequestTensor } from '../codecs/tensor.js';
+import type { ServedInput } from '../models/served-facts.js';
 import { type ImageType, sniffImageType } from './image-type.js';
 
 /** An uploaded picture, upright and no larger than the server works with. */
@@ -165,4 +173,26 @@ export async function prepareImage(bytes: Uint8Array, options: PrepareOptions): 
   const { width, height, original } = given;
   const prepared = await inSteps(preparing(given, options));
   return { ...prepared, size: { width, height }, original, ...(options.isShown ? { given } : {}) };
+}
+
+/** What a picture is prepared for. */
+export function pictureOptions({ shape }: Pick<ServedInput, 'shape'>): PrepareOptions {
+  return { shape: pictureShape(shape), subject: 'picture' };
+}
+
+/** A prepared picture as one example of an input. */
+export function pictureTensor(
+  { parts }: Pick<Prepared, 'parts'>,
+  { shape, scale }: Pick<ServedInput, 'shape' | 'scale'>,
+): RequestTensor {
+  const [height, width, channels] = pictureShape(shape);
+  const input = parts[0]?.[0]?.candidates[0]?.input;
+  if (input === undefined) throw new RangeError('a prepared picture has no parts');
+  const values = Float32Array.from(input.values);
+  rescale(values, { channels, from: UNIT_SCALE, to: scale ?? UNIT_SCALE });
+  return { shape: [1, height, width, channels], values };
+}
+
+function pictureShape([height = 1, width = 1, channels = 1]: readonly number[]): InputShape {
+  return [height, width, channels];
 }

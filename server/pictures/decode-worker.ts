@@ -1,7 +1,7 @@
 /** The process in which uploaded pictures are decoded, and a model's inputs made of them. */
 import { plainAnswer } from '../../lib/http/problems.js';
 import { answerApart } from '../../lib/system/answer-apart.js';
-import { collectAlone } from '../../lib/system/short-pauses.js';
+import { collectAlone } from '../../lib/system/memory.js';
 import type { DecodeRequest } from './decode-apart.js';
 import { prepareImage, readSides } from './decode-image.js';
 

@@ -6,8 +6,8 @@ import { messageOf } from '../../lib/core/errors.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { createSlots } from '../../lib/system/slots.js';
 import { takePlace, tooSlow } from '../api/exchange.js';
-import { readInTurns } from '../body-turns.js';
-import { BodyParts, type Room } from '../held-bytes.js';
+import { BodyParts, readInTurns } from '../body-parts.js';
+import type { Room } from '../held-bytes.js';
 import { LARGE_PIXELS, pictureDecoder } from './decode-apart.js';
 
 /** The multipart field that carries the image. */

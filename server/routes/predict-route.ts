@@ -14,7 +14,7 @@ import type { ModelCard } from '../models/model-card.js';
 import { answerFactsOf, inputsOf, type Predictor } from '../models/predictor.js';
 import type { ServedInput } from '../models/served-facts.js';
 import { pictureDecoder } from '../pictures/decode-apart.js';
-import { pictureOptions, pictureTensor } from '../pictures/picture-input.js';
+import { pictureOptions, pictureTensor } from '../pictures/decode-image.js';
 import { FIELD_PREFIX, fileIn, type UploadLimits, type Uploads } from '../pictures/upload.js';
 import type { GivenFields } from '../views/example-form.js';
 import { MOST_SHOWN, renderFormPage } from '../views/form-page.js';

@@ -1,8 +1,9 @@
 /** A predict session on ONNX Runtime. */
-import { releaseMemory } from '../../core/memory.js';
+
 import { sizeOf } from '../../core/weights.js';
 import type { Model } from '../../model/model-description.js';
 import { activationCount, maskedOutputs, outputShapes } from '../../model/parameters.js';
+import { releaseMemory } from '../../system/memory.js';
 import type { PredictSession } from '../engine.js';
 import { isDevice, type OnnxBackend } from './backends.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';

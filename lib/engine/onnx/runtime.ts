@@ -10,7 +10,7 @@ import type {
   TensorConstructor,
 } from 'onnxruntime-common';
 import { messageOf } from '../../core/errors.js';
-import { releaseMemory } from '../../core/memory.js';
+import { releaseMemory } from '../../system/memory.js';
 import { EngineUnavailableError } from '../engine.js';
 import { findPackage, requirePackage } from '../installed-package.js';
 import { disableTelemetry, isTelemetryDisabled } from '../native-environment.js';

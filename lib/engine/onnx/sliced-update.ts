@@ -2,9 +2,10 @@
  * The update of a large model, slice by slice and in place: what an optimizer computes on the way is then as small as a
  * slice, and the next weights need no memory beside the present ones.
  */
-import { releaseMemory } from '../../core/memory.js';
+
 import { sizeOf } from '../../core/weights.js';
 import { optimizerModule } from '../../model/optimizers/registry.js';
+import { releaseMemory } from '../../system/memory.js';
 import type { OptimizerSettings } from '../engine.js';
 import type { UpdateOptions } from './graphs/optimizer-graph.js';
 import { type ParameterGroup, tensorName } from './graphs/parameter-groups.js';

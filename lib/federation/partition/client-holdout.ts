@@ -1,4 +1,7 @@
-/** What each client sets aside of its own examples for testing: a share of every label, drawn by a random stream of the client. */
+/**
+ * Which examples each client has, and what it sets aside of them for testing: a share of every label, drawn by a random
+ * stream of the client.
+ */
 import { permutation, type RandomStream, randomStream, shuffle } from '../../core/random.js';
 import { groupByLabel, identity } from './dealing.js';
 
@@ -56,4 +59,33 @@ function quotas(
   const order = [...shuffle(identity(groups.length), random)].sort((a, b) => rest(b) - rest(a));
   for (const group of order.slice(0, left)) whole[group] = (whole[group] as number) + 1;
   return whole;
+}
+
+/** One list for each client. */
+interface ClientLists {
+  /** Indices of all clients' examples, one client after the other. */
+  readonly indices: Int32Array;
+  /** Client k's begin at element k and end before element k + 1. */
+  readonly offsets: Int32Array;
+}
+
+/** Which of the training examples the clients have, client by client. */
+export interface VirtualShards extends ClientLists {
+  /** Those that they hold out, where they do; of some clients none. */
+  readonly heldOut?: ClientLists;
+}
+
+/** The indices of one client's examples; a view. */
+export function shardIndices({ indices, offsets }: ClientLists, client: number): Int32Array {
+  return indices.subarray(offsets[client], offsets[client + 1]);
+}
+
+/** The indices of the examples that a client holds out; none where it holds nothing out. */
+export function heldOutIndices({ heldOut }: VirtualShards, client: number): Int32Array {
+  return heldOut === undefined ? new Int32Array(0) : shardIndices(heldOut, client);
+}
+
+/** Number of clients. */
+export function virtualClients({ offsets }: ClientLists): number {
+  return offsets.length - 1;
 }

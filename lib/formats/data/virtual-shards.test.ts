@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryDirectory } from '../../../test/temporary-directory.js';
-import { heldOutIndices, shardIndices, virtualClients } from '../../federation/client-lists.js';
+import { heldOutIndices, shardIndices, virtualClients } from '../../federation/partition/client-holdout.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { encodeNpz } from './npz.js';
 import { readPartition, writePartition } from './virtual-shards.js';

@@ -1,6 +1,6 @@
 /** Shards of a simulation: all training examples in one file, and in another one which of them each client has. */
 import { DataError } from '../../core/errors.js';
-import { type VirtualShards, virtualClients } from '../../federation/client-lists.js';
+import { type VirtualShards, virtualClients } from '../../federation/partition/client-holdout.js';
 import { writeFileAtomic } from '../files/atomic-file.js';
 import { readFileBytes, sha256 } from '../files/read-file.js';
 import type { WrittenFile } from './dataset.js';

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextRound } from 'node:timers/promises';
-import { readInTurns } from './body-turns.js';
+import { readInTurns } from './body-parts.js';
 
 /** Serves what `take` makes of each body: answers with its bytes. */
 async function serve(t: TestContext, take: (part: Buffer) => Promise<unknown> | undefined): Promise<string> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runLabelsOf } from '../../library/settings.js';
-import { givenLabels } from './run-labels.js';
+import { givenLabels } from './value-type.js';
 
 test('labels that are not given leave no trace in a record', () => {
   assert.deepEqual(Object.keys(givenLabels({})), []);
