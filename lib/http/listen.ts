@@ -187,7 +187,7 @@ function readNext(): void {
  * Lets the rest of a body go by, slowly: a client that sends it in one piece before it reads its answer (RFC 9112, 9.6)
  * comes to its end, and many who send much are not served by it. Whoever was reading the body hears no more of it.
  */
-export function discard(request: IncomingMessage): void {
+function discard(request: IncomingMessage): void {
   request.removeAllListeners('data').removeAllListeners('readable');
   // Node reads at once what nobody has begun to read.
   request.read(0);

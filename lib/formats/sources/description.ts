@@ -1,11 +1,10 @@
 /** `data.yaml`: how data are to be understood, as an import found it and people edit it; given as a dataset, it stands for the data. */
 
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../core/errors.js';
 import { shellWord } from '../data/mending-lines.js';
 import { readTextFile } from '../files/read-file.js';
-import type { SourceKind } from './source-kind.js';
 
 const columnName = z.string().min(1);
 const names = z.array(z.string()).min(1);
@@ -108,20 +107,6 @@ export async function descriptionText(description: DataDescription): Promise<str
   });
   return document.toString({ lineWidth: 120 });
 }
-
-/** Data that a description stands for. */
-export const described: SourceKind = {
-  async find({ path, entries, findAt }) {
-    if (entries !== undefined || !/\.ya?ml$/i.test(path)) return undefined;
-    const description = await readDescription(path);
-    const found = await findAt(description.source);
-    const data = found.describedBy?.(description);
-    const names = data?.names && { names: [basename(path), ...data.names] };
-    if (data !== undefined) return { ...data, ...names, files: [path, ...data.files] };
-    const expected = `source to be a ${description.kind === 'table' ? 'table' : 'folder of pictures'}`;
-    throw new DataError({ file: path, expected, found: found.title });
-  },
-};
 
 /** A description from its file, with the path of what it describes. @throws {DataError} when it is none, by the field */
 export async function readDescription(file: string): Promise<DataDescription> {

@@ -3,11 +3,25 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { readHead, sha256, sha256OfFile } from '../files/read-file.js';
-import { described } from './description.js';
+import { readDescription } from './description.js';
 import { idx } from './idx.js';
 import { pictures } from './pictures/pictures.js';
 import type { DataPlace, FoundData, SourceKind } from './source-kind.js';
 import { tables } from './table/tables.js';
+
+/** Data that a description stands for. */
+const described: SourceKind = {
+  async find({ path, entries, findAt }) {
+    if (entries !== undefined || !/\.ya?ml$/i.test(path)) return undefined;
+    const description = await readDescription(path);
+    const found = await findAt(description.source);
+    const data = found.describedBy?.(description);
+    const names = data?.names && { names: [basename(path), ...data.names] };
+    if (data !== undefined) return { ...data, ...names, files: [path, ...data.files] };
+    const expected = `source to be a ${description.kind === 'table' ? 'table' : 'folder of pictures'}`;
+    throw new DataError({ file: path, expected, found: found.title });
+  },
+};
 
 /** The first that takes a place has it. */
 const KINDS: readonly SourceKind[] = [described, idx, pictures, tables];
