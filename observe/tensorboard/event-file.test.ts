@@ -7,8 +7,7 @@ import fc from 'fast-check';
 import { plainCrc32c, readEventFile, scalarsOf, unmasked } from '../../test/event-files.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
 import { openEventFile } from './event-file.js';
-import type { StepEvent } from './event-message.js';
-import { histogramOf } from './model-values.js';
+import { histogramOf, type StepEvent } from './event-message.js';
 import { frameRecord, soundRecords } from './record-frames.js';
 
 /** RFC 3720, B.4. */

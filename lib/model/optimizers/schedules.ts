@@ -1,7 +1,6 @@
 /** Learning rates that change from step to step as Keras' schedules do: each is a factor on the learning rate. */
 import type { KerasObject, KerasSettings } from '../keras/keras-settings.js';
-import { type LayerSetting, numberWhere, numberWithin, setting } from '../layers/settings.js';
-import { switchedOn } from './optimizer-module.js';
+import { flagOff, type LayerSetting, numberWhere, numberWithin, setting } from '../layers/settings.js';
 
 /** A schedule as data; `name` is its class in Keras. */
 export type StepSchedule =
@@ -156,11 +155,11 @@ export function readSchedule(
 }
 
 function readDecay(name: 'ExponentialDecay' | 'InverseTimeDecay', settings: KerasSettings): ScheduledRate {
-  const staircase = switchedOn('staircase').read(settings);
+  const staircase = flagOff('staircase').read(settings);
   const schedule = { name, steps: steps.read(settings), rate: above0('decay_rate').read(settings) };
   return {
     learningRate: initial.read(settings),
-    schedule: staircase === undefined ? schedule : { ...schedule, staircase },
+    schedule: staircase ? { ...schedule, staircase } : schedule,
   };
 }
 
