@@ -46,7 +46,6 @@ function trainingRuntime(job: WorkflowJob, round: JobRound): object {
       template: {
         spec: {
           ttlSecondsAfterFinished,
-          failurePolicy: { maxRestarts: 0 },
           network: { enableDNSHostnames: false },
           replicatedJobs: [
             {
