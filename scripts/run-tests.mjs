@@ -44,7 +44,8 @@ const isLong = (path) =>
   /^(test|k8s\/run|lib\/(engine|model\/keras))\/|\.(browser|slow)\.test/.test(path) ||
   /(\/(program-host|programs|served-app|tfjs-oracle)\.js|'execa)'/.test(textOf(path));
 
-const isBrowser = (path) => path.includes('.browser.test');
+/** Processes of a server that read pictures and try models give way to all others, so whoever waits for them waits long. */
+const isServed = (path) => path.includes('.browser.test') || path.startsWith('server/');
 
 /** What a test does to the process that it runs in, or measures of it. */
 const OWNS_PROCESS = /\bprocess\.(argv|chdir|exitCode|env[.\w[\]']* =[^=])|\bmemory(Mb|Usage)\(|\bmock\./;
@@ -120,16 +121,16 @@ const programOf = (paths, at) => {
 };
 // The long ones first, so that none is left over at the end while other cores idle.
 const processes = [
-  ...alone.filter(isLong).map((path) => [path]),
   // Those of a page share a browser.
-  ...inGroups(together.filter(isBrowser), 25_000),
+  ...inGroups(together.filter(isServed), 25_000),
+  ...alone.filter(isLong).map((path) => [path]),
   ...inGroups(
-    together.filter((path) => isLong(path) && !isBrowser(path)),
+    together.filter((path) => isLong(path) && !isServed(path)),
     60_000,
   ),
   ...alone.filter((path) => !isLong(path)).map((path) => [path]),
   ...inGroups(
-    together.filter((path) => !isLong(path)),
+    together.filter((path) => !isLong(path) && !isServed(path)),
     60_000,
   ),
 ];
