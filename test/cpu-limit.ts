@@ -1,12 +1,14 @@
 /** A real cpu limit for a child process: a control group of its own, where this machine lets us make one. */
-import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A control group that stops its processes after `cores` × the time of one core. */
 export interface CpuLimit {
   /** The command that runs `program` with `args` inside the group. */
   command(program: string, args: readonly string[]): readonly [file: string, args: readonly string[]];
-  remove(): void;
+  /** Removes the group once the processes in it have ended. */
+  remove(): Promise<void>;
 }
 
 /** Length of an accounting period in microseconds: the kernel's default. */
@@ -51,7 +53,10 @@ export function limitCpu(cores: number): CpuLimit | string {
         '/bin/sh',
         ['-c', enter, join(group, 'cgroup.procs'), process.execPath, program, ...args],
       ],
-      remove: () => rmdirSync(group),
+      async remove() {
+        while (readFileSync(join(group, 'cgroup.procs'), 'utf8') !== '') await sleep(20);
+        rmdirSync(group);
+      },
     };
   }
   return reason;

@@ -62,7 +62,7 @@ describe('the threads of a training', { skip: isLinux ? false : 'threads are cou
       const planned = await threadsOfTraining(['--threads', '1'], limit);
       assert.equal(await threadsOfTraining([], limit), planned);
     } finally {
-      limit.remove();
+      await limit.remove();
     }
   });
 
@@ -83,7 +83,7 @@ describe('the threads of a training', { skip: isLinux ? false : 'threads are cou
       await run;
       assert.match(stderr, /^Starting .*, 1 at a time with 1 thread on 1 core$/m);
     } finally {
-      limit.remove();
+      await limit.remove();
     }
   });
 });
