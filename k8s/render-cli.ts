@@ -26,12 +26,13 @@ import {
 import type { WorkflowOptions } from '../workflows/workflow-job.js';
 import { CLUSTER_SETTINGS, clusterSettings, trainerThreads } from './cluster-settings.js';
 import type { PlaceholderName, Values } from './manifests/placeholders.js';
-import { foreignPlaceholders, refuseUnhonoured } from './manifests/refusals.js';
 import { render, templateNamed, templatesOfAJob } from './manifests/render.js';
 import {
   addTemplateOptions,
   askedPlaceholders,
+  foreignPlaceholders,
   isolateOption,
+  refuseUnhonoured,
   type TemplateFlags,
   templateValuesOf,
 } from './manifests/template-options.js';

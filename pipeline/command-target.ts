@@ -2,8 +2,7 @@
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { requirePlace } from '../lib/formats/files/atomic-file.js';
 import type { StageCommand } from './commands/stage-commands.js';
-import { sharingCores } from './cores.js';
-import type { LocalRun } from './local-run.js';
+import { type LocalRun, sharingCores } from './local-run.js';
 import type {
   CommandEnding,
   ExecuteOptions,

@@ -12,9 +12,9 @@ import { createSlots } from '../lib/system/slots.js';
 import { type RunResult, resultFacts, shortPath } from '../pipeline/rounds/summary.js';
 import type { StageContext } from '../pipeline/rounds/target.js';
 import { rangeOf, rowKey, titleOf, valuesOfAxis } from './axes.js';
-import { type Course, hopelessAfter } from './median-rule.js';
 import { renderSweepPage } from './page/page.js';
 import type { SweepPlan, Trial } from './plan.js';
+import { type Course, hopelessAfter } from './ranking.js';
 import {
   newSweepRecord,
   readSweepRecord,

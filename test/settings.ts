@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { Command } from 'commander';
 import { CLUSTER_SETTINGS, clusterSettings } from '../k8s/cluster-settings.js';
 import { PLACEHOLDERS, type PlaceholderName } from '../k8s/manifests/placeholders.js';
-import type { AskedOptions } from '../k8s/manifests/refusals.js';
+import type { AskedOptions } from '../k8s/manifests/template-options.js';
 import type { PartitionSchemeName, PartitionSettings } from '../lib/federation/partition/settings.js';
 import type { Quorum } from '../lib/federation/quorum.js';
 import { askedSettings, completeSettings } from '../lib/settings/complete.js';

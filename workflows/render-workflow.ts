@@ -1,6 +1,7 @@
 /** The workflows that `fedbatch k8s render --target` makes: which targets there are, their files, what they refuse. */
-import { foreignPlaceholders, type Refusals, refuseUnhonoured } from '../k8s/manifests/refusals.js';
+
 import { STAGE_TEMPLATES } from '../k8s/manifests/stages.js';
+import { foreignPlaceholders, type Refusals, refuseUnhonoured } from '../k8s/manifests/template-options.js';
 import { argoWorkflow } from './argo.js';
 import { jobSet } from './jobset.js';
 import { kfpPipeline } from './kfp.js';

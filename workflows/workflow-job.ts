@@ -1,7 +1,7 @@
 /** A whole job for a workflow that others run: the stages of the templates, and the commands of each of its rounds. */
 import type { Values } from '../k8s/manifests/placeholders.js';
-import type { AskedOptions } from '../k8s/manifests/refusals.js';
 import { containerOf, type Stage, type StageName, stageOf } from '../k8s/manifests/stages.js';
+import type { AskedOptions } from '../k8s/manifests/template-options.js';
 import { selectClients } from '../lib/federation/participation.js';
 import { type Quorum, requiredUpdates } from '../lib/federation/quorum.js';
 import { volumePaths } from '../lib/formats/volume.js';

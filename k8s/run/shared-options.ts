@@ -3,14 +3,16 @@ import { Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
 import { type ClusterFlags, destinationOf, trainerThreads } from '../cluster-settings.js';
 import type { Values } from '../manifests/placeholders.js';
+import { STAGE_TEMPLATES } from '../manifests/stages.js';
 import {
+  askedPlaceholders,
   foreignPlaceholders,
   placeholdersOfSettings,
   type Refusals,
   refuseUnhonoured,
-} from '../manifests/refusals.js';
-import { STAGE_TEMPLATES } from '../manifests/stages.js';
-import { askedPlaceholders, type TemplateFlags, templateValuesOf } from '../manifests/template-options.js';
+  type TemplateFlags,
+  templateValuesOf,
+} from '../manifests/template-options.js';
 import type { KubeRunOptions } from './run.js';
 
 /** What the options parse to, those of the templates and of the cluster among them. */

@@ -20,7 +20,7 @@ import { givenLabels } from '../../lib/settings/value-type.js';
 import type { GroupEnding } from '../../observe/watcher.js';
 import { callPipeline, localSettings, type RunAsked } from '../call.js';
 import { reportStage } from '../conclude-stage.js';
-import { threadsOf } from '../cores.js';
+import { threadsOf } from '../local-run.js';
 import { openRunVolume } from '../record/run-volume.js';
 import { type RunResult, resultFacts } from '../rounds/summary.js';
 import type { StageContext } from '../rounds/target.js';

@@ -16,7 +16,7 @@ import { type Trial, trialName } from '../../sweep/plan.js';
 import { ranked } from '../../sweep/ranking.js';
 import type { TrialRunner } from '../../sweep/run-sweep.js';
 import { callPipeline } from '../call.js';
-import { threadsOf } from '../cores.js';
+import { threadsOf } from '../local-run.js';
 import { requireEngine, requirePossibleSplit } from '../preflight.js';
 import type { StageContext, StageRunner } from '../rounds/target.js';
 import { withHashes } from '../run.js';

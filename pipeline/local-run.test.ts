@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { planThreads, sharingCores } from './cores.js';
+import { planThreads, sharingCores } from './local-run.js';
 
 test('trainers get the threads with which all are done soonest', () => {
   assert.equal(planThreads({ clients: 2, cores: 2 }), 1, 'side by side');
