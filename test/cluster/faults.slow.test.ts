@@ -93,7 +93,7 @@ describe('on a real node', { skip: notOurs }, () => {
     await makeQueue(t, place, { cpu: '0' });
     await requireTold(place, {
       why: /Kueue holds it back in the queue team: .*insufficient.* quota.* \(Suspended\)/,
-      next: /Next: kubectl get workloads shows the queue/,
+      next: /Next: kubectl get workloads --namespace \S+ shows the queue/,
       flags: ['--queue', 'team'],
     });
   });
