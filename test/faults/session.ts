@@ -1,5 +1,5 @@
 /** A command under the shim: the operations of its processes on the files of one directory, counted and disturbed as rules say. */
-import { closeSync, openSync, readSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, relative } from 'node:path';
@@ -92,7 +92,6 @@ interface SessionOptions {
   readonly rules?: readonly Rule[];
   /** Acts on a halted process, whose thread goes on afterwards unless it has been killed. */
   readonly onHalt?: (halted: Halted) => Promise<void>;
-  readonly timeoutMs?: number;
   /** A program that is given the command's line. */
   readonly wrapper?: readonly string[];
 }
@@ -104,8 +103,12 @@ const HALTED_AT = 32;
 const HALTED_BYTES = 24;
 const RELEASED_AT = 16;
 const POLL_MS = 3;
-/** Longer than any command takes here on a busy machine: one that has not ended by then hangs. */
-const TIMEOUT_MS = 240_000;
+/** How often the log of operations is looked at. */
+const LOOK_MS = 500;
+/** A command that does nothing on the volume for longer hangs, however busy the machine is. */
+const QUIET_MS = 240_000;
+/** One that goes on doing something for longer hangs, too. */
+const MOST_MS = 5 * QUIET_MS;
 
 /** Compiles the shim into a directory; undefined, where there is no compiler, or no Linux. */
 export async function buildShim(directory: string): Promise<Shim | undefined> {
@@ -126,7 +129,7 @@ let sessions = 0;
 /** Runs a command of `npx fedbatch` to its end, as the leader of a process group of its own. */
 export async function runSession(
   shim: Shim,
-  { args, root, rules = [], onHalt, timeoutMs = TIMEOUT_MS, wrapper = [] }: SessionOptions,
+  { args, root, rules = [], onHalt, wrapper = [] }: SessionOptions,
 ): Promise<Session> {
   sessions += 1;
   const [state, log] = ['state', 'log'].map((name) => join(shim.directory, `${name}-${sessions}`)) as [
@@ -155,15 +158,21 @@ export async function runSession(
   });
   const first = child.pid ?? 0;
   let [isOver, isTimedOut] = [false, false];
-  const timer = setTimeout(() => {
+  let [loggedBytes, quietMs, allMs] = [0, 0, 0];
+  const timer = setInterval(() => {
+    const { size } = statSync(log);
+    allMs += LOOK_MS;
+    quietMs = size === loggedBytes ? quietMs + LOOK_MS : 0;
+    loggedBytes = size;
+    if (quietMs < QUIET_MS && allMs < MOST_MS) return;
     isTimedOut = true;
     signalGroup(first, 'SIGKILL');
-  }, timeoutMs);
+  }, LOOK_MS);
   const watching =
     onHalt === undefined ? undefined : watchHalts(state, { first, onHalt, isOver: () => isOver });
   const { exitCode, signal, stderr } = await child;
   isOver = true;
-  clearTimeout(timer);
+  clearInterval(timer);
   await watching;
   return { exitCode, signal, isTimedOut, stderr, ...(await readLog(log, root)) };
 }
