@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 /**
@@ -143,7 +144,8 @@ export async function startMlflow(t: Pick<TestContext, 'after'>): Promise<Played
     'runs/create': ({ experiment_id: experiment, run_name: name, tags }) => {
       const run = {
         ...{
-          id: `${runs.length}`.padStart(32, '0'),
+          // A later one may well have the smaller id: the ids of MLflow are random.
+          id: `${10 ** 6 - runs.length}`.padStart(32, '0'),
           experiment,
           name,
           status: 'RUNNING',
@@ -213,7 +215,10 @@ export async function startMlflow(t: Pick<TestContext, 'after'>): Promise<Played
     if (!parsed.success) throw invalid(z.prettifyError(parsed.error));
     return (handlers[name] as (asked: unknown) => object)(parsed.data);
   };
+  let made = 0;
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
+    // Two that look for a run at once both find none; the second one that makes it comes when the first has found its own.
+    if (request.url?.endsWith('runs/create')) await delay(made++ % 2 === 0 ? 25 : 75);
     const number = played.requests.length;
     played.requests.push({
       path: `${request.method} ${request.url}`,

@@ -1,5 +1,6 @@
 /** A run on an MLflow server: found again by its tags or made, told in batches within MLflow's limits, never the same twice. */
 import { basename } from 'node:path';
+import { createSlots } from '../../lib/system/slots.js';
 import type { MetricPoint, NamedText } from './points.js';
 import { MlflowError, type MlflowServer } from './server.js';
 
@@ -54,9 +55,12 @@ interface ServerRun {
   };
 }
 
+/** Two that make the same run at once may each find their own alone, so a process makes one at a time. */
+const making = createSlots(1);
+
 /** Finds the run on the server, or makes it there. @throws {MlflowError} */
 export async function trackRun(server: MlflowServer, identity: RunIdentity): Promise<TrackedRun> {
-  const found = await findOrMake(server, identity);
+  const found = await making.use(() => findOrMake(server, identity));
   return tracked(server, found);
 }
 
@@ -98,7 +102,7 @@ async function findOrMake(server: MlflowServer, identity: RunIdentity): Promise<
       ...(parent === undefined ? [] : [{ key: PARENT_TAG, value: parent.info.run_id }]),
     ],
   });
-  // Whoever else made it meanwhile, a trial beside this one for example, finds the same one of the two.
+  // Another process that made it meanwhile, a trial in another pod for example, most often finds the same one of the two.
   const first = (await find(server, experiment, identity)) ?? run;
   if (first.info.run_id !== run.info.run_id) await server.ask('runs/delete', { run_id: run.info.run_id });
   return first;
