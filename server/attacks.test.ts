@@ -26,10 +26,10 @@ describe('attacks by large bodies', () => {
   const post = (path: string, body: string) => postText(app.url + path, body);
 
   // In the slow tier they are as large as a body may be.
-  testLargeBodies(() => app, { sizeBytes: SIZE / 3, mostGrowth: 300 * MEGABYTE });
+  testLargeBodies(() => app, { sizeBytes: SIZE / 5, mostGrowth: 300 * MEGABYTE });
 
   it('answers probes, metrics, small predictions and uploads before large bodies that were there first', async () => {
-    const heavy = bodyOf(SIZE / 3, { begin: '{"instances":[[', part: '0,', end: '0]]}' });
+    const heavy = bodyOf(SIZE / 5, { begin: '{"instances":[[', part: '0,', end: '0]]}' });
     const done: string[] = [];
     const attacks = Array.from({ length: 8 }, async () => {
       const { status: code } = await post('/v1/models/model:predict', heavy);

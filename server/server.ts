@@ -16,7 +16,6 @@ import { collectAlone } from '../lib/system/memory.js';
 import { DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
-import { startGrpc } from './grpc/grpc-server.js';
 import { createRoom } from './held-bytes.js';
 import type { BatchingLimits } from './models/batching.js';
 import type { ModelCard } from './models/model-card.js';
@@ -132,7 +131,13 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     if (runs !== undefined) begun.push({ close: async () => runs.close() });
     const { host, grpcPort } = options;
     const grpc =
-      grpcPort === undefined ? undefined : await startGrpc(front, { host, port: grpcPort, ...secured });
+      grpcPort === undefined
+        ? undefined
+        : await (await import('./grpc/grpc-server.js')).startGrpc(front, {
+            host,
+            port: grpcPort,
+            ...secured,
+          });
     if (grpc !== undefined) begun.push(grpc);
     const stopWatching = new AbortController();
     announce();

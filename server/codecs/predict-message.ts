@@ -43,7 +43,7 @@ interface PredictMessage extends Pick<PredictRequest, 'model_spec' | 'output_fil
   readonly tensors: NamedTensors;
 }
 
-const { Predict } = serviceDefinition('tensorflow.serving.PredictionService');
+const predict = () => serviceDefinition('tensorflow.serving.PredictionService').Predict;
 
 /** Reads a message. @throws {HttpProblem} 400 */
 export function readPredictMessage({ message }: { readonly message: Uint8Array }): PredictMessage {
@@ -82,7 +82,7 @@ function requireFewFields(message: Uint8Array, depth = 0): void {
 function decoded(message: Uint8Array): PredictRequest {
   try {
     requireFewFields(message);
-    return Predict?.requestDeserialize(asBuffer(message)) as PredictRequest;
+    return predict()?.requestDeserialize(asBuffer(message)) as PredictRequest;
   } catch (cause) {
     if (cause instanceof HttpProblem) throw cause;
     throw new HttpProblem(400, 'Expected a PredictRequest, found bytes that are none.', { cause });
@@ -131,7 +131,7 @@ export function writePredictAnswer({
     ...(spec === undefined ? {} : { model_spec: spec }),
     outputs: Object.fromEntries(tensors),
   };
-  return Predict?.responseSerialize(answer) ?? new Uint8Array(0);
+  return predict()?.responseSerialize(answer) ?? new Uint8Array(0);
 }
 
 /** The same bytes as what protobuf reads. */

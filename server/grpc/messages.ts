@@ -1,7 +1,9 @@
 /** The messages of the gRPC API as they arrive and leave, and their definitions, read from the .proto files beside. */
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync, type MessageTypeDefinition } from '@grpc/proto-loader';
+import type * as protoLoader from '@grpc/proto-loader';
+import type { MessageTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
 
 /** A tensor. Absent fields are left out. */
 export interface TensorProto {
@@ -54,15 +56,22 @@ export interface StatusRequest {
 
 const DIRECTORY = fileURLToPath(new URL('./proto/', import.meta.url));
 
-const definitions = loadSync(['serving.proto', 'health.proto'], {
-  includeDirs: [DIRECTORY],
-  keepCase: true,
-  longs: Number,
-});
+let loaded: PackageDefinition | undefined;
+
+/** All of the files. Loaded when they are first asked for: a server without gRPC starts without the package. */
+function definitions(): PackageDefinition {
+  const { loadSync } = createRequire(import.meta.url)('@grpc/proto-loader') as typeof protoLoader;
+  loaded ??= loadSync(['serving.proto', 'health.proto'], {
+    includeDirs: [DIRECTORY],
+    keepCase: true,
+    longs: Number,
+  });
+  return loaded;
+}
 
 /** A service of the .proto files by its full name. */
 export function serviceDefinition(name: string): ServiceDefinition {
-  const found = definitions[name];
+  const found = definitions()[name];
   if (found === undefined || 'format' in found) throw new Error(`no service ${name} in ${DIRECTORY}`);
   return found;
 }
@@ -75,13 +84,13 @@ interface SignatureDef {
 
 /** Unpacks the text out of the bytes of a `StringValue`. */
 export function readText(bytes: Uint8Array): string {
-  const type = definitions['google.protobuf.StringValue'] as MessageTypeDefinition<object, object>;
+  const type = definitions()['google.protobuf.StringValue'] as MessageTypeDefinition<object, object>;
   return (type.deserialize(Buffer.from(bytes)) as { readonly value?: string }).value ?? '';
 }
 
 /** Unpacks the signatures out of the bytes of a `SignatureDefMap`. */
 export function readSignatures(bytes: Uint8Array): Readonly<Record<string, SignatureDef>> {
-  const type = definitions['tensorflow.serving.SignatureDefMap'] as MessageTypeDefinition<object, object>;
+  const type = definitions()['tensorflow.serving.SignatureDefMap'] as MessageTypeDefinition<object, object>;
   const { signature_def: signatures = {} } = type.deserialize(Buffer.from(bytes)) as {
     readonly signature_def?: Readonly<Record<string, SignatureDef>>;
   };

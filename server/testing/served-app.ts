@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type ListenOptions, listenAt } from '../../lib/http/listen.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { type AppOptions, createWebApp } from '../app.js';
-import { type GrpcOptions, type RunningGrpcServer, startGrpc } from '../grpc/grpc-server.js';
+import type { GrpcOptions, RunningGrpcServer } from '../grpc/grpc-server.js';
 import type { Predictor } from '../models/predictor.js';
 import { singleModel } from '../models/served-models.js';
 import { createWorkerPredictor } from '../models/worker-predictor.js';
@@ -85,7 +85,7 @@ export function upload(
 }
 
 /** Serves what `predictor` answers on a free port. */
-export function serveGrpc(
+export async function serveGrpc(
   predictor: Predictor,
   options: Partial<GrpcOptions> = {},
 ): Promise<RunningGrpcServer> {
@@ -97,5 +97,6 @@ export function serveGrpc(
     trustedProxies: 0,
     logsRequests: false,
   };
+  const { startGrpc } = await import('../grpc/grpc-server.js');
   return startGrpc({ ...usual, ...options }, { host: '127.0.0.1', port: 0 });
 }

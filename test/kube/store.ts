@@ -34,21 +34,30 @@ export interface Store {
 
 /** An empty store. */
 export function createStore(): Store {
-  const objects = new Map<string, KubeObject>();
+  /** By kind, then by namespace and name. */
+  const objects = new Map<string, Map<string, KubeObject>>();
   const listeners = new Set<(change: Change) => void>();
   let history: Change[] = [];
   let revision = 1000;
   let oldest = revision;
+  const ofKind = (resource: ResourceType) => {
+    const kind = qualifiedName(resource);
+    const known = objects.get(kind) ?? new Map<string, KubeObject>();
+    objects.set(kind, known);
+    return known;
+  };
   const keyOf = (resource: ResourceType, namespace: string | undefined, name: string) =>
-    `${qualifiedName(resource)}/${resource.namespaced ? namespace : ''}/${name}`;
+    `${resource.namespaced ? namespace : ''}/${name}`;
+  const held = (resource: ResourceType, namespace: string | undefined, name: string) =>
+    ofKind(resource).get(keyOf(resource, namespace, name));
   const commit = (type: Change['type'], object: KubeObject): KubeObject => {
     const resource = typeOf(object);
     const { name, namespace } = object.metadata;
     const stored = structuredClone(object);
     stored.metadata.resourceVersion = `${++revision}`;
     const key = keyOf(resource, namespace, name);
-    if (type === 'DELETED') objects.delete(key);
-    else objects.set(key, stored);
+    if (type === 'DELETED') ofKind(resource).delete(key);
+    else ofKind(resource).set(key, stored);
     const change = { revision, type, resource, object: stored };
     history.push(change);
     for (const listener of [...listeners]) listener(change);
@@ -57,12 +66,11 @@ export function createStore(): Store {
   const store: Store = {
     revision: () => revision,
     list: (resource, namespace) =>
-      [...objects.values()]
-        .filter((each) => each.kind === resource.kind)
+      [...ofKind(resource).values()]
         .filter((each) => namespace === undefined || each.metadata.namespace === namespace)
         .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
         .map((each) => structuredClone(each)),
-    find: (resource, namespace, name) => structuredClone(objects.get(keyOf(resource, namespace, name))),
+    find: (resource, namespace, name) => structuredClone(held(resource, namespace, name)),
     get(resource, namespace, name) {
       const found = store.find(resource, namespace, name);
       if (found !== undefined) return found;
@@ -71,7 +79,7 @@ export function createStore(): Store {
     create(object) {
       const resource = typeOf(object);
       const { name, namespace } = object.metadata;
-      if (store.find(resource, namespace, name) !== undefined) {
+      if (held(resource, namespace, name) !== undefined) {
         throw new ApiError(409, 'AlreadyExists', `${qualifiedName(resource)} "${name}" already exists`);
       }
       const metadata = {
