@@ -5,7 +5,7 @@ import { confusionText, worstConfusions } from '../lib/formats/confusions.js';
 import type { ExportedFacts } from '../lib/formats/export-result.js';
 import { clientsOf } from '../lib/formats/manifest.js';
 import { labelCountsOf } from '../lib/formats/manifest-clients.js';
-import { bulletList, code, nameTable, plain, table } from '../lib/html/markdown.js';
+import { bulletList, code, nameTable, plain, table } from '../lib/html/html.js';
 import { modelTitle } from '../lib/settings/parts/data.js';
 import {
   epsilonText,

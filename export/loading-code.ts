@@ -1,6 +1,6 @@
 /** How a model is loaded, format by format: the lines that a card shows, with the model's own names and shapes. */
 import type { ExportedFacts } from '../lib/formats/export-result.js';
-import { codeBlock } from '../lib/html/markdown.js';
+import { codeBlock } from '../lib/html/html.js';
 import type { FormatName } from './format.js';
 
 /** What is written beside a card, where something is. */

@@ -70,7 +70,7 @@ async function openEventProgram(
 async function openPrometheus(given: GivenSettings, context: WatchContext): Promise<RunWatcher | undefined> {
   const asked = prometheusAsked(given);
   if (asked === undefined) return undefined;
-  const { watchRun } = await import('./prometheus/watch-run.js');
+  const { watchRun } = await import('./prometheus/run-metrics.js');
   return watchRun(asked, context);
 }
 

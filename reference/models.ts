@@ -1,8 +1,8 @@
-/** The tables of docs/MODELS.md: the layers of Keras that are read, made of their registry and of what Keras itself computed. */
+/** The table of docs/MODELS.md: the layers of Keras that are read, made of their registry and of what Keras itself computed. */
 
 import { ModelError } from '../lib/core/errors.js';
 import { requireKnown } from '../lib/engine/tensorflow/known-layers.js';
-import { code, table } from '../lib/html/markdown.js';
+import { code, table } from '../lib/html/html.js';
 import { type KerasObject, quote } from '../lib/model/keras/keras-settings.js';
 import { foreignLayers } from '../lib/model/layers/foreign.js';
 import { KERAS_CLASSES, LAYER_MODULES } from '../lib/model/layers/registry.js';
@@ -17,20 +17,12 @@ import {
   settingGroups,
 } from '../test/setting-fixtures.js';
 
-const [BEGIN, END] = ['<!-- made by npm run docs -->', '<!-- end of what npm run docs makes -->'];
-
-/** The page with its tables made anew. */
-export async function modelsPage(page: string): Promise<string> {
-  const [before = '', rest = ''] = page.split(BEGIN);
-  const [, after = ''] = rest.split(END);
+/** The table, in Markdown. */
+export async function modelsTable(): Promise<string> {
   const tried = await triedSettings();
   const classes = LAYER_MODULES.flatMap(({ keras }) => keras);
   const rows = classes.flatMap((each) => classRows(each, tried.get(each.names[0]) ?? new Map()));
-  const made = table(
-    ['layer', 'setting', 'known as', 'trained', 'predicted', 'TensorFlow.js', 'checked'],
-    rows,
-  );
-  return `${before}${BEGIN}\n\n${made}\n\n${END}${after}`;
+  return table(['layer', 'setting', 'known as', 'trained', 'predicted', 'TensorFlow.js', 'checked'], rows);
 }
 
 /** What became of a setting's values, beside what Keras computed with them. */

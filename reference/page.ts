@@ -3,7 +3,7 @@ import { Command, type Help, type Option } from 'commander';
 import { COMMANDS } from '../commands.js';
 import { addCommonOptions, type ProgramContext } from '../lib/cli/program.js';
 import { ExitCode, exitCodeMeanings } from '../lib/core/errors.js';
-import { code, table } from '../lib/html/markdown.js';
+import { code, table } from '../lib/html/html.js';
 import type { NamedSchema } from './schemas.js';
 
 /** The page as Markdown. */

@@ -14,11 +14,10 @@ import { curves } from './sections/course.js';
 import { directions } from './sections/directions.js';
 import { alarmOf, badgeOf, headFigures, headlineOf, leadOf, settings } from './sections/overview.js';
 import { participation } from './sections/participation.js';
-import { reproduction } from './sections/reproduction.js';
+import { reproduction, times } from './sections/sessions.js';
 import { shards } from './sections/shards.js';
 import { statistics } from './sections/statistics.js';
 import { testResult } from './sections/test-result.js';
-import { times } from './sections/times.js';
 
 /** What the page of a run says: all of it follows from the records. */
 export function reportOf(records: ReportRecords): Page {

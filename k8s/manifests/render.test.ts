@@ -8,7 +8,6 @@ import { initCommand } from '../../pipeline/commands/stage-commands.js';
 import { runCommand } from '../../test/program-host.js';
 import { settingsFromFlags } from '../../test/settings.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { GUIDE, withTable } from './placeholder-table.js';
 import { isPlaceholder, PLACEHOLDER_NAMES, PLACEHOLDERS, type Values } from './placeholders.js';
 import { render, templateNamed } from './render.js';
 import { readStage, stageOf } from './stages.js';
@@ -68,15 +67,6 @@ describe('the templates', () => {
       }
     }
     assert.deepEqual([...seen].sort(), [...PLACEHOLDER_NAMES].sort());
-  });
-
-  it('are told by the table of the guide', () => {
-    const guide = readFileSync(GUIDE, 'utf8');
-    assert.equal(
-      guide,
-      withTable(guide),
-      'npm run build && node dist/k8s/manifests/placeholder-table.js writes it',
-    );
   });
 
   it('name the images of this release', () => {

@@ -1,8 +1,14 @@
-/** What Prometheus reads of a run: its events as gauges, counters and histograms, each with the run's id as a label. */
+/** Prometheus watches a run: its events are gauges, counters and histograms, each with the run's id as a label, at a port or a Pushgateway. */
 import { basename } from 'node:path';
 import { FEDAVG } from '../../lib/federation/strategies/strategy-settings.js';
 import type { TimedEvent } from '../../lib/formats/metrics-event.js';
+import { recordedEvents } from '../../lib/formats/runs/event-lines.js';
+import type { VolumePaths } from '../../lib/formats/volume.js';
+import type { Reporter } from '../../lib/observability/events.js';
+import { openOutlets } from '../../lib/prometheus/outlets.js';
 import { createRegistry, type MetricsRegistry } from '../../lib/prometheus/registry.js';
+import type { PrometheusAsked } from '../../lib/settings/parts/watching.js';
+import type { RunWatcher } from '../watcher.js';
 
 /** The metrics of a run. */
 export interface RunMetrics {
@@ -10,6 +16,34 @@ export interface RunMetrics {
   event(event: TimedEvent): void;
   /** Id of the run; undefined until it has started. */
   run(): string | undefined;
+}
+
+/** Opens the port, or tells the Pushgateway. @throws {UsageError} when the port is taken or the address is not this machine's */
+export async function watchRun(
+  asked: PrometheusAsked,
+  { paths, reporter }: { readonly paths: VolumePaths; readonly reporter: Reporter },
+): Promise<RunWatcher> {
+  const run = createRunMetrics();
+  await hearAgain(run, paths.metrics);
+  const group = () => {
+    const id = run.run();
+    // No stage: it would take the place of the label of that name.
+    return id === undefined ? undefined : { run: id };
+  };
+  const outlets = await openOutlets(asked, { metrics: run.metrics, group, reporter });
+  return {
+    name: 'Prometheus',
+    event: (event) => run.event(event),
+    close: () => outlets.close(),
+  };
+}
+
+/**
+ * Counters go on where those of the session before ended, and so do those of a cluster's recorder, each of whose steps is a
+ * process of its own.
+ */
+async function hearAgain(run: RunMetrics, file: string): Promise<void> {
+  for await (const events of recordedEvents(file)) for (const event of events) run.event(event);
 }
 
 type EventOf<Name extends TimedEvent['event']> = Extract<TimedEvent, { readonly event: Name }>;
