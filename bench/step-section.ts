@@ -63,7 +63,10 @@ export function stepSection(model: StepModelName): Section {
     const rows: (readonly string[])[] = [];
     for (const threads of [1, 2]) {
       const ours = (backend: 'cpu' | 'wasm') =>
-        step(process.execPath, [program('bench/step-onnx'), model, `${threads}`, `${steps}`, backend]);
+        step(process.execPath, [
+          program('bench/step'),
+          ...[model, `${threads}`, `${steps}`, `onnx/${backend}`],
+        ]);
       const theirs = (peer: Peer | undefined, script: string, modes: Modes) =>
         Object.fromEntries(
           Object.entries(peer === undefined ? {} : modes).map(([label, mode]) => [

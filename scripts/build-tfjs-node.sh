@@ -74,7 +74,8 @@ done
 
 echo "== The addon"
 mkdir -p "$package/deps/lib" "$package/lib"
-ln -sf "$tensorflow"/libtensorflow_cc.so.2 "$tensorflow"/libtensorflow_framework.so.2 "$package/deps/lib/"
+# Relative: the folder may move.
+ln -srf "$tensorflow"/libtensorflow_cc.so.2 "$tensorflow"/libtensorflow_framework.so.2 "$package/deps/lib/"
 # The package looks for the highest N-API version that both it and this Node know.
 napi=$(cd "$package" && node -p "Math.min(process.versions.napi, Math.max(...require('./package.json').binary.napi_versions))")
 mkdir -p "$package/lib/napi-v$napi"

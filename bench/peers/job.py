@@ -20,6 +20,7 @@ flags.add_argument("--clients", type=int, default=3)
 flags.add_argument("--epochs", type=int, default=2)
 flags.add_argument("--jobs", type=int, default=1, help="trainers side by side")
 flags.add_argument("--threads", type=int, default=2, help="threads of each trainer")
+flags.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where PyTorch trains")
 flags = flags.parse_args()
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{flags.framework}_job.py")
 CLIENTS = range(flags.clients)
@@ -39,7 +40,8 @@ def split():
 
 def run(stage, examples, start, result, threads):
     subprocess.run(
-        [sys.executable, PROGRAM, stage, examples, start, result, str(flags.epochs), str(threads)], check=True
+        [sys.executable, PROGRAM, stage, examples, start, result, str(flags.epochs), str(threads), flags.device],
+        check=True,
     )
 
 

@@ -1,24 +1,28 @@
 """Times the steps of a framework the same way for all; prints one JSON line."""
 import json
+import math
+import statistics
 import time
 
 WARM_UP_STEPS = 5
 
 
-def time_steps(step, *, started, steps, batch, version, parameters):
-    """`step()` trains once and waits for its result; `started` is perf_counter() of the start of the program."""
+def time_steps(step, *, started, steps, batch, version, parameters, seconds=math.inf):
+    """`step()` trains once and waits for its result; `started` is perf_counter() of the start of the program.
+
+    At most `steps` of them count, and none that would begin after `seconds`.
+    """
     step()
     first_step_seconds = time.perf_counter() - started
-    for _ in range(WARM_UP_STEPS):
+    for _ in range(min(WARM_UP_STEPS, steps)):
         step()
-    seconds = []
-    for _ in range(steps):
+    taken = []
+    until = time.perf_counter() + seconds
+    while not taken or (len(taken) < steps and time.perf_counter() < until):
         step_started = time.perf_counter()
         step()
-        seconds.append(time.perf_counter() - step_started)
-    middle = steps // 2
-    ordered = sorted(seconds)
-    median = ordered[middle] if steps % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+        taken.append(time.perf_counter() - step_started)
+    median = statistics.median(taken)
     print(json.dumps({
         "stepMs": median * 1e3,
         "examplesPerSecond": batch / median,

@@ -1,4 +1,7 @@
-"""A client's training, or the accuracy test, on PyTorch: `torch_job.py train|test <examples.npz> <in.npz> <out> epochs threads`."""
+"""A client's training, or the accuracy test, on PyTorch.
+
+`torch_job.py train|test <examples.npz> <in.npz> <out> epochs threads cpu|cuda`
+"""
 import json
 import sys
 
@@ -6,6 +9,7 @@ from torch_model import build, set_threads
 
 STAGE, EXAMPLES, START, RESULT = sys.argv[1:5]
 EPOCHS, THREADS = (int(argument) for argument in sys.argv[5:7])
+DEVICE = sys.argv[7]
 BATCH = 100
 
 set_threads(THREADS)
@@ -15,12 +19,13 @@ import torch.nn.functional as F
 
 with np.load(EXAMPLES) as examples:
     x, y = torch.from_numpy(examples["x"]).unsqueeze(1), torch.from_numpy(examples["y"]).long()
-net, step = build()
+net, step = build(DEVICE)
 
 
 def batches(order, size):
     for rows in order.split(size):
-        yield x[rows].float().div_(255).contiguous(memory_format=torch.channels_last), y[rows]
+        images = x[rows].float().div_(255).contiguous(memory_format=torch.channels_last)
+        yield images.to(DEVICE), y[rows].to(DEVICE)
 
 
 if STAGE == "train":
@@ -30,7 +35,7 @@ if STAGE == "train":
     for _ in range(EPOCHS):
         for images, labels in batches(torch.randperm(len(x)), BATCH):
             step(images, labels)
-    np.savez(RESULT, examples=len(x), **{str(i): p.detach().numpy() for i, p in enumerate(net.parameters())})
+    np.savez(RESULT, examples=len(x), **{str(i): p.detach().cpu().numpy() for i, p in enumerate(net.parameters())})
 else:
     with np.load(START) as weights, torch.no_grad():
         for i, parameter in enumerate(net.parameters()):

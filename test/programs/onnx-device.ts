@@ -2,7 +2,8 @@
  * Compares a GPU backend of the ONNX engine with the processor; prints a line of JSON for each comparison. A program
  * of its own, since the GPU's drivers are found through environment variables that are read when a process starts.
  *
- *   node dist/test/programs/onnx-device.js webgpu
+ *   node dist/test/programs/onnx-device.js webgpu            all comparisons
+ *   node dist/test/programs/onnx-device.js webgpu PATTERN    those whose names it matches
  */
 
 import type { OnnxBackend } from '../../lib/engine/onnx/backends.js';
@@ -10,6 +11,7 @@ import { buildTrainingGraph } from '../../lib/engine/onnx/graphs/training-graph.
 import { loadOnnxEngine, plainOnnxEngine } from '../../lib/engine/onnx/onnx-engine.js';
 import { createInferenceSession, loadOnnxRuntime } from '../../lib/engine/onnx/runtime.js';
 import type { Layer } from '../../lib/model/layers/registry.js';
+import { sequential } from '../../lib/model/model-description.js';
 import { describeModel } from '../../lib/model/model-zoo.js';
 import { BEYOND_ORACLE, CASES, graphGradients, problem } from '../onnx-gradients.js';
 
@@ -24,6 +26,7 @@ export interface Comparison {
 }
 
 const backend = process.argv[2] as OnnxBackend;
+const wanted = new RegExp(process.argv[3] ?? '');
 const small = describeModel('cnn', { inputShape: [8, 8, 1], outputs: 4 });
 
 await report('the backend is here', async () => {
@@ -68,7 +71,8 @@ await report('training and prediction', async () => {
 });
 await report('every operator but those of dropout is on the device', async () => {
   const isDropout = ({ kind }: Layer) => kind === 'dropout';
-  const description = { ...small, layers: small.layers.filter((layer) => !isDropout(layer)) };
+  const layers = small.layers.filter((layer) => !isDropout(layer));
+  const description = sequential({ name: 'without-dropout', inputShape: [8, 8, 1], layers });
   const graph = buildTrainingGraph(description, { optimizer: OPTIMIZER, withoutPoolIndices: true });
   const runtime = await loadOnnxRuntime(backend, 1);
   const session = await createInferenceSession(graph.bytes, { runtime, threads: 1, wholeOnDevice: true });
@@ -77,6 +81,7 @@ await report('every operator but those of dropout is on the device', async () =>
 });
 
 async function report(name: string, compare: () => Promise<number>): Promise<void> {
+  if (!wanted.test(name)) return;
   const comparison: Comparison = await compare().then(
     (found) => ({ name, difference: found }),
     (error) => ({ name, error: error instanceof Error ? error.message : String(error) }),

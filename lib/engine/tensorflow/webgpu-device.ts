@@ -44,7 +44,7 @@ async function install(): Promise<string> {
   if (adapter === null) throw new Error('Vulkan, Metal or Direct3D finds no graphics card here');
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const card = description || `${vendor} ${architecture}`.trim();
-  if ((isFallbackAdapter || SOFTWARE.test(`${architecture} ${card}`)) && !allowsSoftware()) {
+  if ((isFallbackAdapter || SOFTWARE.test(`${architecture} ${card}`)) && !allowsSoftwareGpu()) {
     throw new Error(
       `there is no graphics card, only ${card} (set ${SOFTWARE_GPU_VARIABLE}=1 to compute on it all the same)`,
     );
@@ -56,4 +56,5 @@ async function install(): Promise<string> {
   return card;
 }
 
-const allowsSoftware = () => process.env[SOFTWARE_GPU_VARIABLE] === '1';
+/** Whether the user has asked for that. */
+export const allowsSoftwareGpu = (): boolean => process.env[SOFTWARE_GPU_VARIABLE] === '1';

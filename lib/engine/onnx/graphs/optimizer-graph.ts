@@ -75,17 +75,44 @@ export function groupInput(graph: GraphBuilder, what: string, group: UpdatedGrou
   return graph.input(tensorName(what, group), 'float32', group.shape);
 }
 
+/**
+ * What one operator gives out at most. A shader of WebGPU binds each output, and may bind 8 in all by the standard; ONNX
+ * Runtime splits into as many tensors as the card allows, and fails beyond.
+ */
+const MOST_PARTS = 7;
+
 /** A flat group's tensor as one flat tensor for each member. */
 export const splitGroup = (
   graph: GraphBuilder,
   tensor: Tensor,
   { members }: Pick<ParameterGroup, 'members'>,
 ): readonly Tensor[] =>
-  graph.opWithOutputs('Split', {
-    inputs: [tensor, graph.integers(...members.map(({ length }) => length))],
-    attributes: { axis: 0 },
-    outputs: members.length,
+  splitFlat(
+    graph,
+    tensor,
+    members.map(({ length }) => length),
+  );
+
+/** In parts of parts where there are many: the members of a flat group are small. */
+function splitFlat(graph: GraphBuilder, tensor: Tensor, lengths: readonly number[]): readonly Tensor[] {
+  if (lengths.length <= MOST_PARTS) {
+    return graph.opWithOutputs('Split', {
+      inputs: [tensor, graph.integers(...lengths)],
+      attributes: { axis: 0 },
+      outputs: lengths.length,
+    });
+  }
+  const size = Math.ceil(lengths.length / MOST_PARTS);
+  const chunks = Array.from({ length: Math.ceil(lengths.length / size) }, (_, at) =>
+    lengths.slice(at * size, (at + 1) * size),
+  );
+  const wholes = chunks.map((chunk) => chunk.reduce((sum, length) => sum + length, 0));
+  const parts = splitFlat(graph, tensor, wholes);
+  return chunks.flatMap((chunk, at) => {
+    const part = parts[at] as Tensor;
+    return chunk.length === 1 ? [part] : splitFlat(graph, part, chunk);
   });
+}
 
 /** A group's tensor as an output. */
 export function groupOutput(graph: GraphBuilder, what: string, group: UpdatedGroup, tensor: Tensor): void {
