@@ -72,8 +72,9 @@ async function readParquetTable(file: Uint8Array): Promise<Table> {
     const cells = count * Math.max(1, names.length);
     if (!(cells <= MAX_CELLS)) throw bad(`at most ${MAX_CELLS} cells in a table`, `${cells}`);
     const rows = Array.from({ length: count }, () => new Array<string>(names.length).fill(''));
-    await readParquetColumns({ file, columns: names }, async ({ column, row, values }) => {
-      for (let at = 0; at < values.length; at++) (rows[row + at] as string[])[column] = cellOf(values[at]);
+    await readParquetColumns({ file, columns: names }, async ({ column, row, values, texts }) => {
+      for (let at = 0; at < values.length; at++)
+        (rows[row + at] as string[])[column] = cellOf(texts === undefined ? values[at] : texts[values[at]]);
     });
     return { names, rows, placeOf: (row) => `row ${row + 1}` };
   } catch (cause) {
@@ -84,7 +85,7 @@ async function readParquetTable(file: Uint8Array): Promise<Table> {
 
 /** A value as it would stand in a CSV file. */
 function cellOf(value: unknown): string {
-  if (value === null || value === undefined) return '';
+  if (value === null || value === undefined || Number.isNaN(value)) return '';
   if (value instanceof Date) return value.toISOString().replace('T00:00:00.000Z', '');
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

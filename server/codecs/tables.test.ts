@@ -96,12 +96,32 @@ describe('a table for a model', () => {
   it('may be Parquet, as pyarrow writes it', async () => {
     const fixture = (name: string) =>
       readFileSync(new URL(`../../../lib/formats/fixtures/parquet/${name}`, import.meta.url));
-    const expected = JSON.parse(fixture('expected.json').toString()) as Readonly<Record<string, number[]>>;
-    const inputs: readonly ServedInput[] = [{ name: 'x', shape: [1], columns: [{ name: 'small' }] }];
+    const expected = JSON.parse(fixture('expected.json').toString()) as {
+      readonly small: readonly number[];
+      readonly double: readonly (number | null)[];
+      readonly word: readonly string[];
+      readonly coded: readonly (string | null)[];
+    };
+    const categories = ['b', 'c,d', 'ä'];
+    const inputs: readonly ServedInput[] = [
+      { name: 'x', shape: [1], columns: [{ name: 'small' }] },
+      { name: 'holed', shape: [1], columns: [{ name: 'double', missing: 0.5 }] },
+      { name: 'word', shape: [1], below: 4, columns: [{ name: 'word' }], categories },
+    ];
     for (const name of ['none', 'snappy', 'zstd']) {
-      const { tensors, kept } = await readTableBody({ body: fixture(`${name}.parquet`), inputs });
-      assert.deepEqual([...(tensors.x?.values ?? [])], expected.small);
-      assert.ok(kept.names.includes('long') && !kept.names.includes('small'));
+      const table = await readTableBody({ body: fixture(`${name}.parquet`), inputs });
+      assert.deepEqual(numbersIn(table), [
+        expected.small,
+        expected.double.map((value) => Math.fround(value ?? 0.5)),
+        expected.word.map((word) => categories.indexOf(word) + 1),
+      ]);
+      const { names, rows } = table.kept;
+      const coded = names.indexOf('coded');
+      assert.deepEqual(
+        rows.map((row) => row[coded]),
+        expected.coded.map((text) => text ?? ''),
+      );
+      assert.ok(names.includes('long') && !names.includes('small'));
     }
   });
 });

@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { Column, type ColumnNeed } from './column.js';
-import { type ParquetPart, readParquetColumns } from './parquet-columns.js';
+import { parquetMetadataAsync } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+import { Column, type ColumnCopy, type ColumnNeed } from './column.js';
+import { addPart, type ParquetPart, readParquetColumns } from './parquet-columns.js';
 
 const anyNeed = fc.record({
   as: fc.constantFrom<ColumnNeed['as']>('auto', 'number', 'text', 'time'),
@@ -40,6 +42,33 @@ test('numbers and texts in pieces leave a column as single values do', () => {
   );
 });
 
+test('a copy that counts in another process finds what the column would have found', () => {
+  const counting = anyNeed.map((need): ColumnNeed => ({ ...need, keep: 'nothing' }));
+  fc.assert(
+    fc.property(counting, fc.array(anyPiece, { maxLength: 6 }), fc.nat(6), (need, pieces, before) => {
+      const [one, other] = [new Column('c', need), new Column('c', need)];
+      for (const column of [one, other]) column.begin('file', 'row');
+      let row = 0;
+      const add = (piece: (typeof pieces)[number], column: Column) => {
+        const texts = piece instanceof Int32Array ? { texts: TEXTS } : {};
+        addPart(column, { row, values: piece, ...texts });
+      };
+      // Those of a file before, and then those of the one that is read elsewhere.
+      let copy = one;
+      for (const [at, piece] of pieces.entries()) {
+        if (at === before) copy = Column.fromCopy(structuredClone(one.copyToCount() as ColumnCopy));
+        add(piece, copy);
+        add(piece, other);
+        row += piece.length;
+      }
+      one.take(structuredClone({ ...copy }));
+      assert.deepEqual({ ...one }, { ...other });
+    }),
+    { numRuns: 300 },
+  );
+  assert.equal(new Column('c', { as: 'auto', keep: 'cells' }).copyToCount(), undefined);
+});
+
 test('columns of Parquet files that may have gaps come in typed arrays, with NaN for a gap and texts by their numbers', async () => {
   const file = new URL('../../../../../lib/formats/fixtures/parquet/snappy.parquet', import.meta.url);
   const bytes = await readFile(fileURLToPath(file));
@@ -66,4 +95,27 @@ test('columns of Parquet files that may have gaps come in typed arrays, with NaN
     [...((first?.values ?? []) as Float64Array).entries()].filter(([, value]) => Number.isNaN(value)),
     [[7, Number.NaN]],
   );
+});
+
+test('a place that a dictionary lacks, and pages of more values than their row group has rows, are refused', async () => {
+  const file = new URL('../../../../../lib/formats/fixtures/parquet/none.parquet', import.meta.url);
+  const bytes = await readFile(fileURLToPath(file));
+  const { row_groups } = await parquetMetadataAsync(Uint8Array.from(bytes).buffer);
+  const meta = row_groups[0]?.columns.find(
+    ({ meta_data }) => meta_data?.path_in_schema[0] === 'word',
+  )?.meta_data;
+  const reader = {
+    view: new DataView(Uint8Array.from(bytes).buffer),
+    offset: Number(meta?.data_page_offset),
+  };
+  const { compressed_page_size: size, data_page_header: header } = parquetHeader(reader);
+  assert.equal(header?.num_values, 16);
+  // The last of the page: four places of three texts, each of two bits.
+  const other = Uint8Array.from(bytes).fill(255, reader.offset + size - 1, reader.offset + size);
+  const read = (changed: Uint8Array) => readParquetColumns({ file: changed, columns: ['word'] });
+  await assert.rejects(read(other), /^Error: the place 3 in a dictionary of 3 values$/);
+  // A structure that begins with 16, zigzag: the number of values is made 17.
+  const more = Uint8Array.from(bytes);
+  more[bytes.indexOf(Buffer.of(0x2c, 0x15, 32), Number(meta?.data_page_offset)) + 2] = 34;
+  await assert.rejects(read(more), /^Error: more values than 16 rows in column word$/);
 });

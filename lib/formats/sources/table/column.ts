@@ -18,6 +18,17 @@ interface CellPlace {
   readonly text: string;
 }
 
+/** What a copy of a column in another process is made of. */
+export interface ColumnCopy {
+  readonly need: ColumnNeed;
+  readonly file: string;
+  readonly unit: 'line' | 'row';
+  readonly found: FoundInColumn;
+}
+
+/** What is known of a column and its cells, but for these. */
+export type FoundInColumn = Pick<Column, 'name'> & Partial<Column>;
+
 /** What stands for a cell without a value; pandas takes the same (`STR_NA_VALUES` in pandas/_libs/parsers.pyx). */
 const MISSING = new Set(
   ['', '#N/A', '#N/A N/A', '#NA', '-1.#IND', '-1.#QNAN', '-NaN', '-nan', '1.#IND', '1.#QNAN'].concat([
@@ -81,7 +92,7 @@ export class Column {
   readonly #need: ColumnNeed;
   readonly #cells: Cells;
   #file = '';
-  #unit = 'line';
+  #unit: 'line' | 'row' = 'line';
 
   constructor(name: string, need: ColumnNeed, store = new CellStore()) {
     this.name = name;
@@ -92,6 +103,28 @@ export class Column {
     if (need.vocabulary !== undefined) this.texts = new Map(need.vocabulary.map((text, at) => [text, at]));
     if (need.keep === 'exact cells') this.wholes = new Set();
     if (need.as !== 'auto') this.type = need.as === 'text' ? 'text' : 'number';
+  }
+
+  get keepsCells(): boolean {
+    return this.#need.keep !== 'nothing';
+  }
+
+  /** The same column for another process, to which its cells are added from then on; undefined where they are kept here. */
+  copyToCount(): ColumnCopy | undefined {
+    if (this.keepsCells) return undefined;
+    return { need: this.#need, file: this.#file, unit: this.#unit, found: { ...this } };
+  }
+
+  static fromCopy({ need, file, unit, found }: ColumnCopy): Column {
+    const column = new Column(found.name, need);
+    column.begin(file, unit);
+    column.take(found);
+    return column;
+  }
+
+  /** Takes over what a copy has found. */
+  take(found: FoundInColumn): void {
+    Object.assign(this, found);
   }
 
   /** The cells from here on are those of a file. */

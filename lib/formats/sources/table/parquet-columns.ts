@@ -1,5 +1,5 @@
 /** Columns of Parquet files, one after the other: what hyparquet reads. A damaged file may end the process, or stop it. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import {
   type AsyncBuffer,
   type DecodedArray,
@@ -10,7 +10,8 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../../../core/errors.js';
-import { readInto } from '../../files/read-file.js';
+import type { NumberArray } from './cells.js';
+import type { Column } from './column.js';
 import { isPlainColumn, type PageValues, readPages } from './parquet-pages.js';
 
 /** What is asked of a file. */
@@ -40,6 +41,18 @@ export interface ParquetPart {
   readonly texts?: readonly string[];
 }
 
+/** Adds values to the column that they are of. */
+export function addPart(column: Column, { row, values, texts }: Omit<ParquetPart, 'column'>): void {
+  if (texts !== undefined && values instanceof Int32Array) column.addTexts(values, texts, row + 1);
+  else if (!isNumbers(values) || !column.addNumbers(values, row + 1))
+    for (let each = 0; each < values.length; each++) column.addValue(values[each], row + each + 1);
+}
+
+/** Columns of numbers without gaps come in typed arrays. */
+function isNumbers(values: DecodedArray): values is NumberArray {
+  return ArrayBuffer.isView(values) && !(values instanceof BigInt64Array || values instanceof BigUint64Array);
+}
+
 /** Values that go together: few enough that whoever waits for them waits not long. */
 const PART_ROWS = 65_536;
 
@@ -49,11 +62,11 @@ export async function readParquetColumns(
   tell: (part: ParquetPart) => Promise<void> = async () => undefined,
 ): Promise<ParquetFacts> {
   if (typeof file !== 'string') return await readColumns(inMemory(file), columns, tell);
-  const opened = await open(file);
+  const opened = openSync(file, 'r');
   try {
-    return await readColumns(await onDisk(opened), columns, tell);
+    return await readColumns(onDisk(opened), columns, tell);
   } finally {
-    await opened.close();
+    closeSync(opened);
   }
 }
 
@@ -67,7 +80,7 @@ async function readColumns(
     let row = 0;
     for await (const { values, texts } of valuesOf(column, { file: buffer, metadata })) {
       for (let from = 0; from < values.length; from += PART_ROWS) {
-        const part = values.slice(from, from + PART_ROWS);
+        const part = values.length <= PART_ROWS ? values : values.slice(from, from + PART_ROWS);
         await tell({ column: at, row: row + from, values: part, ...(texts === undefined ? {} : { texts }) });
       }
       row += values.length;
@@ -102,14 +115,18 @@ async function* valuesOf(column: string, { file, metadata }: OpenParquet): Async
 }
 
 /** hyparquet's own reader opens the file for each range, and reads it in small pieces. */
-async function onDisk(file: FileHandle): Promise<AsyncBuffer> {
-  const { size: byteLength } = await file.stat();
+function onDisk(file: number): AsyncBuffer {
+  const byteLength = fstatSync(file).size;
   return {
     byteLength,
-    async slice(start, end = byteLength) {
+    slice(start, end = byteLength) {
       if (start < 0) throw new RangeError('a place before the file');
-      const bytes = new Uint8Array(Math.max(0, Math.min(end, byteLength) - start));
-      return bytes.buffer.slice(0, await readInto(file, bytes, start));
+      // Of its own, and not of zeros first.
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(end, byteLength) - start));
+      let filled = 0;
+      for (let read = -1; read !== 0 && filled < bytes.length; filled += read)
+        read = readSync(file, bytes, filled, bytes.length - filled, start + filled);
+      return filled === bytes.length ? bytes.buffer : bytes.buffer.slice(0, filled);
     },
   };
 }

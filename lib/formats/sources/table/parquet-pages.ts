@@ -1,10 +1,18 @@
-/** Plain columns of Parquet files, page by page, in typed arrays: where a column may have gaps, hyparquet itself makes lists, value by value. */
-import type { AsyncBuffer, DataPageHeader, DecodedArray, RowGroup, SchemaTree } from 'hyparquet';
+/** Plain columns of Parquet files, page by page, in typed arrays: hyparquet itself makes lists of levels, places and values, one by one. */
+import type {
+  AsyncBuffer,
+  CompressionCodec,
+  DecodedArray,
+  PageHeader,
+  RowGroup,
+  SchemaTree,
+} from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { convert, DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
-import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
+import { decompressPage, readDataPage } from 'hyparquet/src/datapage.js';
 import { readPlain } from 'hyparquet/src/plain.js';
 import { compressors } from 'hyparquet-compressors';
+import { readLevels, readRuns } from './parquet-runs.js';
 
 /** Some values of a column. */
 export interface PageValues {
@@ -18,7 +26,7 @@ export interface PageValues {
 interface ColumnPlace {
   readonly file: AsyncBuffer;
   /** The root and the column. */
-  readonly schemaPath: [SchemaTree, SchemaTree];
+  readonly schemaPath: readonly [SchemaTree, SchemaTree];
   readonly group: RowGroup;
 }
 
@@ -31,105 +39,163 @@ export const isPlainColumn = ({ children, element }: SchemaTree): boolean =>
 
 /** The values of a column in a row group, as many as that has rows. @throws {Error} for a damaged file */
 export async function* readPages({ file, schemaPath, group }: ColumnPlace): AsyncGenerator<PageValues> {
-  const { element } = schemaPath[1];
+  const [root, { element, ...node }] = schemaPath;
   const rows = Number(group.num_rows);
   const chunk = group.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === element.name);
   const meta = chunk?.meta_data;
   if (meta === undefined) throw new Error(`no column ${element.name} in a row group`);
+  const { codec, type } = meta;
   const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
   const bytes = await file.slice(start, start + Number(meta.total_compressed_size));
   const reader = { view: new DataView(bytes), offset: 0 };
   const decoder = {
-    ...{ pathInSchema: meta.path_in_schema, type: meta.type, codec: meta.codec, element, schemaPath },
+    ...{ pathInSchema: meta.path_in_schema, type, codec, element, schemaPath: [...schemaPath] },
     ...{ parsers: DEFAULT_PARSERS, compressors },
   };
-  const [root, { element: _, ...node }] = schemaPath;
+  // What is left of a page when its levels are read is one of a column without gaps.
   const whole: SchemaTree = { ...node, element: { ...element, repetition_type: 'REQUIRED' } };
-  // Of a page without gaps the levels are no list that is made and thrown away.
-  const readFirst = (page: Uint8Array, facts: DataPageHeader) => {
-    const levelBytes = element.repetition_type === 'OPTIONAL' ? bytesOfFullLevels(page, facts.num_values) : 0;
-    if (levelBytes === 0) return readDataPage(page, facts, decoder);
-    return readDataPage(page.subarray(levelBytes), facts, { ...decoder, schemaPath: [root, whole] });
-  };
-  let dictionary: DecodedArray | undefined;
+  const wholeDecoder = { ...decoder, schemaPath: [root, whole] };
+  const form = { hasLevels: element.repetition_type !== 'REQUIRED', codec };
+  let dictionary: DecodedArray = [];
   let read = 0;
   while (read < rows && reader.offset < bytes.byteLength - 1) {
     const header = parquetHeader(reader);
     const packed = new Uint8Array(bytes, reader.offset, header.compressed_page_size);
     reader.offset += header.compressed_page_size;
-    const unpacked = () => decompressPage(packed, header.uncompressed_page_size, meta.codec, compressors);
-    const { dictionary_page_header: ofTexts, data_page_header: first, data_page_header_v2: second } = header;
+    const { dictionary_page_header: ofTexts } = header;
     if (ofTexts !== undefined) {
-      const page = unpacked();
+      const page = decompressPage(packed, header.uncompressed_page_size, codec, compressors);
       const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-      const values = readPlain({ view, offset: 0 }, meta.type, ofTexts.num_values, element.type_length);
+      const values = readPlain({ view, offset: 0 }, type, ofTexts.num_values, element.type_length);
       dictionary = withNumbers(convert(values, decoder));
       continue;
     }
-    const facts = first ?? second;
+    const facts = header.data_page_header ?? header.data_page_header_v2;
     if (facts === undefined) throw new Error(`a page of the type ${header.type}`);
-    const page = first === undefined ? readDataPageV2(packed, header, decoder) : readFirst(unpacked(), first);
-    const isNumbered = dictionary !== undefined && facts.encoding.endsWith('_DICTIONARY');
-    const found =
-      isNumbered && dictionary !== undefined
-        ? byDictionary(page.dataPage, dictionary)
-        : { values: withNumbers(convert(page.dataPage, decoder)) };
-    const all = withGaps(found, page.definitionLevels ?? []);
-    const wanted = Math.min(all.values.length, rows - read);
-    read += wanted;
-    yield wanted === all.values.length ? all : { ...all, values: all.values.slice(0, wanted) };
+    const { num_values: count, encoding } = facts;
+    // Before room is made for them.
+    if (!(read + count <= rows)) throw new Error(`more values than ${rows} rows in column ${element.name}`);
+    read += count;
+    const { page, levels } = unpacked(packed, header, { ...form, count });
+    const present = levels === undefined ? count : countOnes(levels);
+    if (encoding.endsWith('_DICTIONARY'))
+      yield withGaps(byDictionary(placesIn(page, present), dictionary), levels);
+    else {
+      const { dataPage } = readDataPage(page, { ...NO_LEVELS, num_values: present, encoding }, wholeDecoder);
+      yield withGaps({ values: withNumbers(convert(dataPage, decoder)) }, levels);
+    }
   }
   if (read !== rows) throw new Error(`${read} values in ${rows} rows of column ${element.name}`);
 }
 
-/** How many bytes levels take that are one run of 1 for all values; 0 where they are others. */
-function bytesOfFullLevels(page: Uint8Array, values: number): number {
-  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-  if (page.length < 5) return 0;
-  const end = 4 + view.getUint32(0, true);
-  let run = 0;
-  for (let at = 4, shift = 0; at < end && at < page.length && shift < 35; at++, shift += 7) {
-    const byte = page[at] as number;
-    run += (byte & 127) * 2 ** shift;
-    if (byte > 127) continue;
-    const isRun = run % 2 === 0 && run / 2 >= values && at + 2 === end && page[at + 1] === 1;
-    return isRun ? end : 0;
+const NO_LEVELS = { definition_level_encoding: 'RLE', repetition_level_encoding: 'RLE' } as const;
+
+interface PageForm {
+  readonly codec: CompressionCodec;
+  /** Whether the column may have gaps. */
+  readonly hasLevels: boolean;
+  /** Values and gaps. */
+  readonly count: number;
+}
+
+/** What follows the levels of a page, and these where it has gaps: of a first version's page they are packed with the rest. */
+function unpacked(packed: Uint8Array, header: PageHeader, { codec, hasLevels, count }: PageForm) {
+  const { uncompressed_page_size: size, data_page_header_v2: second } = header;
+  if (second === undefined) {
+    const page = decompressPage(packed, size, codec, compressors);
+    if (!hasLevels) return { page, levels: undefined };
+    const start = 4 + new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true);
+    return { page: page.subarray(start), levels: readLevels(page.subarray(4, start), count) };
   }
-  return 0;
+  const { definition_levels_byte_length: ofLevels, repetition_levels_byte_length: before } = second;
+  const rest = packed.subarray(before + ofLevels);
+  const restSize = size - before - ofLevels;
+  // A page of gaps alone may have nothing to unpack, which is no valid stream.
+  const isPacked = second.is_compressed !== false && restSize !== 0;
+  return {
+    page: isPacked ? decompressPage(rest, restSize, codec, compressors) : rest,
+    levels: hasLevels ? readLevels(packed.subarray(before, before + ofLevels), count) : undefined,
+  };
+}
+
+function countOnes(levels: Int32Array): number {
+  let count = 0;
+  for (let at = 0; at < levels.length; at++) count += levels[at] as number;
+  return count;
+}
+
+/** The places in a dictionary that a page holds: their width in bits, and then runs of them. */
+function placesIn(page: Uint8Array, count: number): Int32Array {
+  const places = new Int32Array(count);
+  if (count > 0) readRuns(page.subarray(1), page[0] ?? 0, places);
+  return places;
 }
 
 /** Whole numbers of 64 bits as doubles, where these hold all of them. */
 function withNumbers(values: DecodedArray): DecodedArray {
   if (!(values instanceof BigInt64Array || values instanceof BigUint64Array)) return values;
   const numbers = new Float64Array(values.length);
-  for (let at = 0; at < values.length; at++) {
-    const number = Number(values[at]);
+  // By halves: one that is read whole is an object.
+  const lows = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+  const highs =
+    values instanceof BigInt64Array ? new Int32Array(lows.buffer, lows.byteOffset, lows.length) : lows;
+  for (let at = 0; at < numbers.length; at++) {
+    const number = (highs[2 * at + 1] as number) * 2 ** 32 + (lows[2 * at] as number);
     if (!Number.isSafeInteger(number)) return values;
     numbers[at] = number;
   }
   return numbers;
 }
 
-function byDictionary(places: DecodedArray, dictionary: DecodedArray): PageValues {
+/** @throws {Error} for a place that the dictionary lacks */
+function byDictionary(places: Int32Array, dictionary: DecodedArray): PageValues {
   if (!Array.isArray(dictionary)) {
     const values = new (dictionary.constructor as Float64ArrayConstructor)(places.length);
-    for (let at = 0; at < values.length; at++)
-      values[at] = (dictionary as Float64Array)[places[at] as number] as number;
+    // Of numbers of one kind there is code that is fast, of several kinds there is none.
+    if (dictionary.BYTES_PER_ELEMENT === 4) lookUp32(places, words32(dictionary), words32(values));
+    else lookUp64(places, words64(dictionary), words64(values));
     return { values };
   }
   const texts: readonly unknown[] = dictionary;
+  requirePlaces(places, texts.length);
   if (texts.length <= MOST_TEXTS && texts.every((text) => typeof text === 'string'))
-    return { values: Int32Array.from(places as number[]), texts };
-  return { values: Array.from(places as number[], (place) => texts[place]) };
+    return { values: places, texts };
+  return { values: Array.from(places, (place) => texts[place]) };
 }
 
-/** Values with a place for each that is missing, which has another definition level. */
-function withGaps({ values, texts }: PageValues, levels: readonly number[]): PageValues {
+const words32 = ({ buffer, byteOffset, length }: WordsOf) => new Int32Array(buffer, byteOffset, length);
+const words64 = ({ buffer, byteOffset, length }: WordsOf) => new Float64Array(buffer, byteOffset, length);
+type WordsOf = Pick<Float64Array, 'buffer' | 'byteOffset' | 'length'>;
+
+function lookUp32(places: Int32Array, dictionary: Int32Array, into: Int32Array): void {
+  for (let at = 0; at < into.length; at++) {
+    const place = places[at] as number;
+    if (place >>> 0 >= dictionary.length) requirePlaces(places, dictionary.length);
+    into[at] = dictionary[place] as number;
+  }
+}
+
+function lookUp64(places: Int32Array, dictionary: Float64Array, into: Float64Array): void {
+  for (let at = 0; at < into.length; at++) {
+    const place = places[at] as number;
+    if (place >>> 0 >= dictionary.length) requirePlaces(places, dictionary.length);
+    into[at] = dictionary[place] as number;
+  }
+}
+
+function requirePlaces(places: Int32Array, length: number): void {
+  for (let at = 0; at < places.length; at++)
+    if ((places[at] as number) >>> 0 >= length)
+      throw new Error(`the place ${places[at]} in a dictionary of ${length} values`);
+}
+
+/** Values with a place for each that is missing, whose level is not 1. */
+function withGaps({ values, texts }: PageValues, levels: Int32Array | undefined): PageValues {
   const told = texts === undefined ? {} : { texts };
-  if (levels.length <= values.length) return { values, ...told };
+  if (levels === undefined) return { values, ...told };
   let from = 0;
   if (Array.isArray(values) || values instanceof BigInt64Array || values instanceof BigUint64Array)
-    return { values: levels.map((level) => (level === 1 ? values[from++] : null)) };
+    return { values: Array.from(levels, (level) => (level === 1 ? values[from++] : null)) };
   const filled =
     texts !== undefined
       ? new Int32Array(levels.length).fill(-1)

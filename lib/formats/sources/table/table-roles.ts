@@ -75,7 +75,7 @@ export async function readRoles(files: readonly TableFile[], wish: TableWish): P
         wish.onProgress?.({ done: doneBytes, total, unit: 'bytes' });
       },
     };
-    if (isParquet) await (await import('./parquet.js')).readParquet(path, sink);
+    if (isParquet) await (await import('./parquet.js')).readParquet(path, sink, wish.keeps !== 'all');
     else await (await import('./csv.js')).readCsv(path, await formOf(path), sink);
     if (countRows() === rows)
       throw new DataError({ file: path, expected: 'a table with rows', found: 'none' });
