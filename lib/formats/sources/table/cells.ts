@@ -98,19 +98,17 @@ export class Cells {
   /** Reads the cells at some places into an array: fast where these follow each other. */
   read(places: Uint32Array, into: ExampleValues, { from, step, numberOf }: CellsInto): void {
     const size = this.#size;
-    let { at: chunk, values } = this.#open;
-    for (let each = 0, to = from; each < places.length; each++, to += step) {
-      const place = places[each] as number;
-      let within = place - chunk * size;
-      if (within < 0 || within >= size) {
-        chunk = Math.floor(place / size);
-        values = this.#read(chunk);
-        within = place - chunk * size;
-      }
-      const cell = values[within] ?? Number.NaN;
-      into[to] = numberOf === undefined ? cell : numberOf(cell);
+    for (let each = 0; each < places.length; ) {
+      const chunk = Math.floor((places[each] as number) / size);
+      if (chunk !== this.#open.at) this.#open = { at: chunk, values: this.#read(chunk) };
+      const { values } = this.#open;
+      const stretch = { first: chunk * size, size, places, each, to: from + each * step, step };
+      const isPlain = values instanceof Float32Array && into instanceof Float32Array;
+      each =
+        isPlain && numberOf === undefined
+          ? copyFloats(values, into, stretch)
+          : copyCells(values, into, { ...stretch, numberOf });
     }
-    this.#open = { at: chunk, values };
   }
 
   clear(): void {
@@ -142,4 +140,44 @@ export class Cells {
     chunk.file.read(this.#fromFile, chunk.at);
     return this.#fromFile;
   }
+}
+
+/** Some places, from one of them on, in a chunk whose first cell is `first`. */
+interface Stretch {
+  readonly first: number;
+  /** Cells of a chunk. */
+  readonly size: number;
+  readonly places: Uint32Array;
+  readonly each: number;
+  readonly to: number;
+  readonly step: number;
+}
+
+/** As `copyCells`: of arrays of one kind there is code that is fast, of several kinds there is none. */
+function copyFloats(
+  values: Float32Array,
+  into: Float32Array,
+  { first, size, places, each, to, step }: Stretch,
+): number {
+  for (; each < places.length; each++, to += step) {
+    const within = (places[each] as number) - first;
+    if (within < 0 || within >= size) break;
+    into[to] = values[within] ?? Number.NaN;
+  }
+  return each;
+}
+
+/** Copies the cells at places that lie in the chunk one after the other; the first place that does not. */
+function copyCells(
+  values: Float32Array | Float64Array,
+  into: ExampleValues,
+  { first, size, places, each, to, step, numberOf }: Stretch & Pick<CellsInto, 'numberOf'>,
+): number {
+  for (; each < places.length; each++, to += step) {
+    const within = (places[each] as number) - first;
+    if (within < 0 || within >= size) break;
+    const cell = values[within] ?? Number.NaN;
+    into[to] = numberOf === undefined ? cell : numberOf(cell);
+  }
+  return each;
 }
