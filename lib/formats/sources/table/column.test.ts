@@ -74,7 +74,7 @@ test('columns of Parquet files that may have gaps come in typed arrays, with NaN
   const bytes = await readFile(fileURLToPath(file));
   const columns = ['small', 'long', 'single', 'double', 'word', 'coded'];
   const parts: ParquetPart[] = [];
-  await readParquetColumns({ file: bytes, columns }, async (part) => void parts.push(part));
+  await readParquetColumns({ file: bytes, columns }, async (part) => void parts.push(structuredClone(part)));
   const kinds = columns.map((_, at) => {
     const mine = parts.filter(({ column }) => column === at);
     return new Set(mine.map(({ values, texts }) => [values.constructor.name, texts?.join()].join(' ')));

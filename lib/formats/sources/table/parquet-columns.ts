@@ -1,7 +1,6 @@
 /** Columns of Parquet files, one after the other: what hyparquet reads. A damaged file may end the process, or stop it. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import {
-  type AsyncBuffer,
   type DecodedArray,
   type FileMetaData,
   parquetMetadataAsync,
@@ -12,7 +11,14 @@ import { compressors } from 'hyparquet-compressors';
 import { messageOf } from '../../../core/errors.js';
 import type { NumberArray } from './cells.js';
 import type { Column } from './column.js';
-import { isPlainColumn, type PageValues, readPages } from './parquet-pages.js';
+import {
+  type ColumnFile,
+  isPlainColumn,
+  type PageRooms,
+  type PageValues,
+  Room,
+  readPages,
+} from './parquet-pages.js';
 
 /** What is asked of a file. */
 export interface ParquetRequest {
@@ -56,7 +62,7 @@ function isNumbers(values: DecodedArray): values is NumberArray {
 /** Values that go together: few enough that whoever waits for them waits not long. */
 const PART_ROWS = 65_536;
 
-/** Reads a file, one column after the other, one row group at a time. @throws {Error} for a damaged file */
+/** Reads a file, one column after the other, one row group at a time; values hold until they are told. @throws {Error} for a damaged file */
 export async function readParquetColumns(
   { file, columns }: ParquetRequest,
   tell: (part: ParquetPart) => Promise<void> = async () => undefined,
@@ -71,14 +77,15 @@ export async function readParquetColumns(
 }
 
 async function readColumns(
-  buffer: AsyncBuffer,
+  buffer: ColumnFile,
   columns: readonly string[],
   tell: (part: ParquetPart) => Promise<void>,
 ): Promise<ParquetFacts> {
   const metadata = await parquetMetadataAsync(buffer);
+  const rooms = { places: new Room(), values: new Room() };
   for (const [at, column] of columns.entries()) {
     let row = 0;
-    for await (const { values, texts } of valuesOf(column, { file: buffer, metadata })) {
+    for await (const { values, texts } of valuesOf(column, { file: buffer, metadata, rooms })) {
       for (let from = 0; from < values.length; from += PART_ROWS) {
         const part = values.length <= PART_ROWS ? values : values.slice(from, from + PART_ROWS);
         await tell({ column: at, row: row + from, values: part, ...(texts === undefined ? {} : { texts }) });
@@ -91,16 +98,18 @@ async function readColumns(
 }
 
 interface OpenParquet {
-  readonly file: AsyncBuffer;
+  readonly file: ColumnFile;
   readonly metadata: FileMetaData;
+  readonly rooms: PageRooms;
 }
 
 /** The values of a column, from the first row to the last. */
-async function* valuesOf(column: string, { file, metadata }: OpenParquet): AsyncGenerator<PageValues> {
+async function* valuesOf(column: string, { file, metadata, rooms }: OpenParquet): AsyncGenerator<PageValues> {
   const root = parquetSchema(metadata);
   const node = root.children.find(({ element }) => element.name === column);
   if (node !== undefined && isPlainColumn(node)) {
-    for (const group of metadata.row_groups) yield* readPages({ file, schemaPath: [root, node], group });
+    for (const group of metadata.row_groups)
+      yield* readPages({ file, rooms, schemaPath: [root, node], group });
     return;
   }
   // A scan keeps what it has read: each column has its own, so that one is in memory at a time.
@@ -115,25 +124,26 @@ async function* valuesOf(column: string, { file, metadata }: OpenParquet): Async
 }
 
 /** hyparquet's own reader opens the file for each range, and reads it in small pieces. */
-function onDisk(file: number): AsyncBuffer {
+function onDisk(file: number): ColumnFile {
   const byteLength = fstatSync(file).size;
-  return {
-    byteLength,
-    slice(start, end = byteLength) {
-      if (start < 0) throw new RangeError('a place before the file');
-      // Of its own, and not of zeros first.
-      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(end, byteLength) - start));
-      let filled = 0;
-      for (let read = -1; read !== 0 && filled < bytes.length; filled += read)
-        read = readSync(file, bytes, filled, bytes.length - filled, start + filled);
-      return filled === bytes.length ? bytes.buffer : bytes.buffer.slice(0, filled);
-    },
+  const room = new Room();
+  const read = (start: number, end: number) => {
+    if (start < 0) throw new RangeError('a place before the file');
+    const size = Math.max(0, Math.min(end, byteLength) - start);
+    const bytes = new Uint8Array(room.take(size), 0, size);
+    let filled = 0;
+    for (let count = -1; count !== 0 && filled < size; filled += count)
+      count = readSync(file, bytes, filled, size - filled, start + filled);
+    return bytes.subarray(0, filled);
   };
+  // Of what is asked for by this, nobody says for how long.
+  return { byteLength, read, slice: (start, end = byteLength) => read(start, end).slice().buffer };
 }
 
-const inMemory = (bytes: Uint8Array): AsyncBuffer => ({
+const inMemory = (bytes: Uint8Array): ColumnFile => ({
   byteLength: bytes.length,
   slice: (start, end) => Uint8Array.from(bytes.subarray(start, end)).buffer,
+  read: (start, end) => Uint8Array.from(bytes.subarray(start, end)),
 });
 
 /** What is wrong with a file, by what was thrown as it was read: what a library trips over tells nobody anything. */

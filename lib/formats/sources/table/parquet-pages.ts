@@ -22,9 +22,33 @@ export interface PageValues {
   readonly texts?: readonly string[];
 }
 
+/** Memory that is used again and again: fresh memory costs more than what is done in it. */
+export class Room {
+  #buffer = new ArrayBuffer(0);
+
+  /** At least so many bytes, which hold until the next are taken. */
+  take(sizeBytes: number): ArrayBuffer {
+    if (this.#buffer.byteLength < sizeBytes) this.#buffer = new ArrayBuffer(sizeBytes);
+    return this.#buffer;
+  }
+}
+
+/** Room for what is read of a column, and for what becomes of it. */
+export interface PageRooms {
+  readonly places: Room;
+  readonly values: Room;
+}
+
+/** A file of columns. */
+export interface ColumnFile extends AsyncBuffer {
+  /** Its bytes from one place to another, fewer at its end; they hold until the next are read. */
+  read(start: number, end: number): Uint8Array<ArrayBuffer>;
+}
+
 /** A column of a row group. */
 interface ColumnPlace {
-  readonly file: AsyncBuffer;
+  readonly file: ColumnFile;
+  readonly rooms: PageRooms;
   /** The root and the column. */
   readonly schemaPath: readonly [SchemaTree, SchemaTree];
   readonly group: RowGroup;
@@ -37,8 +61,8 @@ const MOST_TEXTS = 4096;
 export const isPlainColumn = ({ children, element }: SchemaTree): boolean =>
   children.length === 0 && element.repetition_type !== 'REPEATED';
 
-/** The values of a column in a row group, as many as that has rows. @throws {Error} for a damaged file */
-export async function* readPages({ file, schemaPath, group }: ColumnPlace): AsyncGenerator<PageValues> {
+/** The values of a column in a row group, as many as that has rows; those of a page hold until the next is asked for. @throws {Error} for a damaged file */
+export function* readPages({ file, rooms, schemaPath, group }: ColumnPlace): Generator<PageValues> {
   const [root, { element, ...node }] = schemaPath;
   const rows = Number(group.num_rows);
   const chunk = group.columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === element.name);
@@ -46,8 +70,8 @@ export async function* readPages({ file, schemaPath, group }: ColumnPlace): Asyn
   if (meta === undefined) throw new Error(`no column ${element.name} in a row group`);
   const { codec, type } = meta;
   const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
-  const bytes = await file.slice(start, start + Number(meta.total_compressed_size));
-  const reader = { view: new DataView(bytes), offset: 0 };
+  const bytes = file.read(start, start + Number(meta.total_compressed_size));
+  const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 };
   const decoder = {
     ...{ pathInSchema: meta.path_in_schema, type, codec, element, schemaPath: [...schemaPath] },
     ...{ parsers: DEFAULT_PARSERS, compressors },
@@ -60,7 +84,7 @@ export async function* readPages({ file, schemaPath, group }: ColumnPlace): Asyn
   let read = 0;
   while (read < rows && reader.offset < bytes.byteLength - 1) {
     const header = parquetHeader(reader);
-    const packed = new Uint8Array(bytes, reader.offset, header.compressed_page_size);
+    const packed = partOf(bytes, reader.offset, header.compressed_page_size);
     reader.offset += header.compressed_page_size;
     const { dictionary_page_header: ofTexts } = header;
     if (ofTexts !== undefined) {
@@ -79,7 +103,7 @@ export async function* readPages({ file, schemaPath, group }: ColumnPlace): Asyn
     const { page, levels } = unpacked(packed, header, { ...form, count });
     const present = levels === undefined ? count : countOnes(levels);
     if (encoding.endsWith('_DICTIONARY'))
-      yield withGaps(byDictionary(placesIn(page, present), dictionary), levels);
+      yield withGaps(byDictionary(placesIn(page, present, rooms.places), dictionary, rooms.values), levels);
     else {
       const { dataPage } = readDataPage(page, { ...NO_LEVELS, num_values: present, encoding }, wholeDecoder);
       yield withGaps({ values: withNumbers(convert(dataPage, decoder)) }, levels);
@@ -118,6 +142,12 @@ function unpacked(packed: Uint8Array, header: PageHeader, { codec, hasLevels, co
   };
 }
 
+/** @throws {RangeError} for a part that the bytes do not hold whole, as of a page that is cut off */
+function partOf({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>, start: number, size: number) {
+  if (!(start + size <= length)) throw new RangeError('a page beyond its column');
+  return new Uint8Array(buffer, byteOffset + start, size);
+}
+
 function countOnes(levels: Int32Array): number {
   let count = 0;
   for (let at = 0; at < levels.length; at++) count += levels[at] as number;
@@ -125,8 +155,8 @@ function countOnes(levels: Int32Array): number {
 }
 
 /** The places in a dictionary that a page holds: their width in bits, and then runs of them. */
-function placesIn(page: Uint8Array, count: number): Int32Array {
-  const places = new Int32Array(count);
+function placesIn(page: Uint8Array, count: number, room: Room): Int32Array {
+  const places = new Int32Array(room.take(4 * count), 0, count);
   if (count > 0) readRuns(page.subarray(1), page[0] ?? 0, places);
   return places;
 }
@@ -148,9 +178,11 @@ function withNumbers(values: DecodedArray): DecodedArray {
 }
 
 /** @throws {Error} for a place that the dictionary lacks */
-function byDictionary(places: Int32Array, dictionary: DecodedArray): PageValues {
+function byDictionary(places: Int32Array, dictionary: DecodedArray, room: Room): PageValues {
   if (!Array.isArray(dictionary)) {
-    const values = new (dictionary.constructor as Float64ArrayConstructor)(places.length);
+    const { length } = places;
+    const Values = dictionary.constructor as Float64ArrayConstructor;
+    const values = new Values(room.take(length * Values.BYTES_PER_ELEMENT), 0, length);
     // Of numbers of one kind there is code that is fast, of several kinds there is none.
     if (dictionary.BYTES_PER_ELEMENT === 4) lookUp32(places, words32(dictionary), words32(values));
     else lookUp64(places, words64(dictionary), words64(values));

@@ -7,7 +7,7 @@ const MOST_AT_ONCE_BITS = 25;
 const MOST_PAGE_BYTES = 2 ** 29;
 
 /**
- * Fills an array of zeros with numbers of `width` bits: RLE/bit-packing hybrid, from the first byte on.
+ * Fills an array with numbers of `width` bits: RLE/bit-packing hybrid, from the first byte on.
  * https://parquet.apache.org/docs/file-format/data-pages/encodings/#RLE
  *
  * @param width from 0 to 32
@@ -17,7 +17,10 @@ const MOST_PAGE_BYTES = 2 ** 29;
 export function readRuns(bytes: Uint8Array, width: number, into: Int32Array): void {
   if (width > 32) throw new Error(`numbers of ${width} bits in a page`);
   if (bytes.length > MOST_PAGE_BYTES) throw new Error(`a page of ${bytes.length} bytes`);
-  if (width === 0) return;
+  if (width === 0) {
+    into.fill(0);
+    return;
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const reader = { view, offset: 0 };
   for (let done = 0; done < into.length; ) {
