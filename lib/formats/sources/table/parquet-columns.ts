@@ -14,9 +14,9 @@ import type { Column } from './column.js';
 import {
   type ColumnFile,
   isPlainColumn,
-  type PageRooms,
+  type PageBuffers,
   type PageValues,
-  Room,
+  ReusedBuffer,
   readPages,
 } from './parquet-pages.js';
 
@@ -82,7 +82,7 @@ async function readColumns(
   tell: (part: ParquetPart) => Promise<void>,
 ): Promise<ParquetFacts> {
   const metadata = await parquetMetadataAsync(buffer);
-  const rooms = { places: new Room(), values: new Room() };
+  const rooms = { places: new ReusedBuffer(), values: new ReusedBuffer() };
   for (const [at, column] of columns.entries()) {
     let row = 0;
     for await (const { values, texts } of valuesOf(column, { file: buffer, metadata, rooms })) {
@@ -100,7 +100,7 @@ async function readColumns(
 interface OpenParquet {
   readonly file: ColumnFile;
   readonly metadata: FileMetaData;
-  readonly rooms: PageRooms;
+  readonly rooms: PageBuffers;
 }
 
 /** The values of a column, from the first row to the last. */
@@ -126,7 +126,7 @@ async function* valuesOf(column: string, { file, metadata, rooms }: OpenParquet)
 /** hyparquet's own reader opens the file for each range, and reads it in small pieces. */
 function onDisk(file: number): ColumnFile {
   const byteLength = fstatSync(file).size;
-  const room = new Room();
+  const room = new ReusedBuffer();
   const read = (start: number, end: number) => {
     if (start < 0) throw new RangeError('a place before the file');
     const size = Math.max(0, Math.min(end, byteLength) - start);

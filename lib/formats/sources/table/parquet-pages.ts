@@ -23,7 +23,7 @@ export interface PageValues {
 }
 
 /** Memory that is used again and again: fresh memory costs more than what is done in it. */
-export class Room {
+export class ReusedBuffer {
   #buffer = new ArrayBuffer(0);
 
   /** At least so many bytes, which hold until the next are taken. */
@@ -33,10 +33,10 @@ export class Room {
   }
 }
 
-/** Room for what is read of a column, and for what becomes of it. */
-export interface PageRooms {
-  readonly places: Room;
-  readonly values: Room;
+/** ReusedBuffer for what is read of a column, and for what becomes of it. */
+export interface PageBuffers {
+  readonly places: ReusedBuffer;
+  readonly values: ReusedBuffer;
 }
 
 /** A file of columns. */
@@ -48,7 +48,7 @@ export interface ColumnFile extends AsyncBuffer {
 /** A column of a row group. */
 interface ColumnPlace {
   readonly file: ColumnFile;
-  readonly rooms: PageRooms;
+  readonly rooms: PageBuffers;
   /** The root and the column. */
   readonly schemaPath: readonly [SchemaTree, SchemaTree];
   readonly group: RowGroup;
@@ -155,7 +155,7 @@ function countOnes(levels: Int32Array): number {
 }
 
 /** The places in a dictionary that a page holds: their width in bits, and then runs of them. */
-function placesIn(page: Uint8Array, count: number, room: Room): Int32Array {
+function placesIn(page: Uint8Array, count: number, room: ReusedBuffer): Int32Array {
   const places = new Int32Array(room.take(4 * count), 0, count);
   if (count > 0) readRuns(page.subarray(1), page[0] ?? 0, places);
   return places;
@@ -178,7 +178,7 @@ function withNumbers(values: DecodedArray): DecodedArray {
 }
 
 /** @throws {Error} for a place that the dictionary lacks */
-function byDictionary(places: Int32Array, dictionary: DecodedArray, room: Room): PageValues {
+function byDictionary(places: Int32Array, dictionary: DecodedArray, room: ReusedBuffer): PageValues {
   if (!Array.isArray(dictionary)) {
     const { length } = places;
     const Values = dictionary.constructor as Float64ArrayConstructor;
