@@ -1,4 +1,5 @@
 /** Aggregation as rounds grow: all updates at once, and in two levels, each as whole processes. */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, type ProcessSample } from './measure.js';
@@ -20,20 +21,24 @@ export async function benchGroups({ rounds, journal }: BenchOptions): Promise<Ta
   for (const { clients, group } of ROUNDS) {
     await withDirectory(async (directory) => {
       const updates = join(directory, 'updates');
+      const named = (index: number) => join(directory, `group-${index}.h5`);
       await writeUpdates(updates, clients);
       const groups = inGroups(updates, { clients, group });
+      const groupFiles = groups.map((_, index) => named(index));
       const flat = join(directory, 'flat.h5');
-      const named = (index: number) => join(directory, `group-${index}.h5`);
       const samples = await interleave(
         { rounds, journal, name: `groups of ${clients}` },
         {
-          flat: () => fedbatch('aggregate', '--dir', updates, '--out', flat),
+          flat: () => reading(groups.flat(), fedbatch('aggregate', '--dir', updates, '--out', flat)),
           'first level': () =>
-            inTurn(groups, (files, index) =>
-              fedbatch('aggregate', ...files, '--group', `${index}`, '--out', named(index)),
+            reading(
+              [],
+              inTurn(groups, (files, index) =>
+                fedbatch('aggregate', ...files, '--group', `${index}`, '--out', named(index)),
+              ),
             ),
           'second level': () =>
-            fedbatch('aggregate', '--groups', ...groups.map((_, index) => named(index)), '--out', flat),
+            reading(groupFiles, fedbatch('aggregate', '--groups', ...groupFiles, '--out', flat)),
         },
       );
       const cells = (each: readonly ProcessSample[] = []) => [
@@ -46,12 +51,24 @@ export async function benchGroups({ rounds, journal }: BenchOptions): Promise<Ta
         `${groups.length} × ${group}`,
         ...cells(samples['first level']),
         ...cells(samples['second level']),
+        `${formatBytes(bytesOf(samples.flat))}, ${formatBytes(bytesOf(samples['second level']))}`,
       ]);
     });
   }
   const header = ['updates', 'at once', 'peak memory', 'groups', 'first level, one after the other'];
-  return { header: [...header, 'largest peak', 'second level', 'peak memory'], rows };
+  const levels = ['largest peak', 'second level', 'peak memory'];
+  return { header: [...header, ...levels, 'all updates, all group files'], rows };
 }
+
+/** What a process came to, and the size of the files that it has read. */
+async function reading(files: readonly string[], process: Promise<ProcessSample>) {
+  const sample = await process;
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  return { ...sample, readBytes: sizes.reduce((sum, size) => sum + size, 0) };
+}
+
+const bytesOf = (samples: readonly { readonly readBytes: number }[] = []) =>
+  medianOf(samples, ({ readBytes }) => readBytes);
 
 /** The files of each group. */
 function inGroups(

@@ -12,7 +12,7 @@ import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-me
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { createRoundProgress } from './round-progress.js';
-import type { SimulatedTask } from './worker-messages.js';
+import type { SimulatedRound, SimulatedTask } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
 /** The global model of a round, as it lies on the volume. */
@@ -59,18 +59,21 @@ export async function trainRound(
   request: TrainRoundRequest,
   { global, strategy, isPrivate, clipNorm, state, pool, reporter }: RoundContext,
 ): Promise<TrainedRound> {
-  const { round } = request;
+  const { round, learningRate } = request;
   const clients = [...request.clients].sort((a, b) => a - b);
   const account: TrainedRound['account'] = { reported: [], rejected: [], missing: [] };
   const accepted = new Set<number>();
   const slots = updateSlots(global.model.weights, pool.window + 1);
+  const { path: file, sha256, model } = global;
+  const parent = { file, sha256, weights: model.weights };
+  const shared: SimulatedRound = { kind: 'round', round, global: parent, learningRate, slots };
   const progress = createRoundProgress({ round, clients: clients.length, reporter });
   let examples = 0;
   let [stepSeconds, aggregateMs] = [0, 0];
 
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
-    for await (const result of pool.inOrder(tasksOf(request, { clients, global, slots }))) {
+    for await (const result of pool.inOrder(tasksOf(clients, slots.length), shared)) {
       const weights = slots[at % slots.length] as Weights;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
@@ -134,20 +137,6 @@ function updateSlots(like: Weights, count: number): readonly Weights[] {
   return Array.from({ length: count }, () => shareWeights(like));
 }
 
-interface TaskOptions {
-  /** In ascending order. */
-  readonly clients: readonly number[];
-  readonly global: RoundModel;
-  readonly slots: readonly Weights[];
-}
-
-function* tasksOf(
-  { round, learningRate }: TrainRoundRequest,
-  { clients, global: { model, path, sha256 }, slots }: TaskOptions,
-): Generator<SimulatedTask> {
-  const global = { file: path, weights: model.weights, sha256 };
-  for (const [at, client] of clients.entries()) {
-    const update = slots[at % slots.length] as Weights;
-    yield { kind: 'train', client, round, global, learningRate, update };
-  }
+function* tasksOf(clients: readonly number[], slots: number): Generator<SimulatedTask> {
+  for (const [at, client] of clients.entries()) yield { kind: 'train', client, slot: at % slots };
 }

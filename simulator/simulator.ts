@@ -80,7 +80,6 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
   const noise = await openNoise(options);
   let pool: WorkerPool | undefined;
   let outcome: TrainedRound | undefined;
-  let startMs: number | undefined;
   const taskOn = (
     { examples, file: data }: SharedExamples,
     { model, path, file }: Omit<RoundModel, 'sha256'>,
@@ -102,13 +101,11 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       train: { ...train, examples },
       test: { ...test, examples: held },
     };
-    const startedAt = performance.now();
     pool = await openPool(setup, {
       ...{ jobs: options.jobs, signal: context.signal },
       onProgress: ({ round, client, progress, seconds }) =>
         context.reporter.progress({ ...trainingProgress(client, progress, seconds), round }),
     });
-    startMs = performance.now() - startedAt;
     const { title, why } = pool.engine;
     context.reporter.info(`${path}: ${options.jobs} workers on ${title} (${why})`, {
       event: 'engine',
@@ -146,9 +143,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
       const round = { global, strategy, isPrivate: privacy !== undefined, clipNorm, state };
       outcome = await trainRound(request, { ...round, pool: workers, reporter: context.reporter });
       const { account, stepSeconds } = outcome;
-      const start = startMs === undefined ? {} : { startSeconds: roundTo(startMs / 1000, 3) };
-      startMs = undefined;
-      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...start, ...account };
+      return { engine: workers.engine.title, stepSeconds: roundTo(stepSeconds, 3), ...account };
     },
     async save(request) {
       if (outcome === undefined) throw new Error('train comes before save');

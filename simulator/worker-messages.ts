@@ -33,17 +33,27 @@ export interface WorkerSetup {
   readonly volume: string | undefined;
 }
 
-/** One client's training, from weights that all threads share. */
-export interface SimulatedTask {
-  readonly kind: 'train';
-  readonly client: number;
+/**
+ * What the trainings of a round share. It goes to each worker once: memory that threads share is quickly passed on, but
+ * each time takes a copy of its description, and counts as new memory for the garbage collector.
+ */
+export interface SimulatedRound {
+  readonly kind: 'round';
   readonly round: number;
-  /** The model that it starts from. */
+  /** The model that clients start from, its weights in memory that all threads share. */
   readonly global: { readonly file: string; readonly weights: Weights; readonly sha256: string };
   /** The round's; else that of the plan. */
   readonly learningRate?: number | undefined;
-  /** Where the update goes: shared memory that the main thread has read when it gives it out again. */
-  readonly update: Weights;
+  /** Where updates go: shared memory. */
+  readonly slots: readonly Weights[];
+}
+
+/** One client's training in the round that was told. */
+export interface SimulatedTask {
+  readonly kind: 'train';
+  readonly client: number;
+  /** The number of the slot that its update goes into: the main thread has read it when it gives it out again. */
+  readonly slot: number;
 }
 
 /** A part of the accuracy test of one model. */
@@ -115,7 +125,7 @@ export interface WorkerEngine {
 }
 
 /** How far the training of a client is. */
-export interface WorkerProgress extends Pick<SimulatedTask, 'round' | 'client'> {
+export interface WorkerProgress extends Pick<SimulatedRound, 'round'>, Pick<SimulatedTask, 'client'> {
   readonly progress: LocalTrainingProgress;
   /** Since its first step began. */
   readonly seconds: number;

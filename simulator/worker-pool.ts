@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { fromErrorMessage, InterruptedError } from '../lib/core/errors.js';
 import type {
+  SimulatedRound,
   TaskResult,
   WorkerEngine,
   WorkerMessage,
@@ -17,10 +18,10 @@ export interface WorkerPool {
   readonly window: number;
   /**
    * Does tasks, and yields what came of each, in their order. A result that is there before its turn waits; when too
-   * many wait no new task is begun, so that memory depends on the number of workers, not on that of tasks.
-   * One call at a time.
+   * many wait no new task is begun, so that memory depends on the number of workers, not on that of tasks. Each worker
+   * hears of the `round` that trainings belong to before its first task. One call at a time.
    */
-  inOrder(tasks: Iterable<WorkerTask>): AsyncGenerator<TaskResult>;
+  inOrder(tasks: Iterable<WorkerTask>, round?: SimulatedRound): AsyncGenerator<TaskResult>;
   /** Stops the workers between two steps, and waits for them. */
   close(): Promise<void>;
 }
@@ -74,7 +75,14 @@ export async function openPool(
     for (let job = 1; job < jobs; job++) members.push(startMember(same, { failure, onProgress }));
     await orFailure(Promise.all(members.map(({ ready }) => ready)), failure);
     const window = jobs * WINDOW_PER_WORKER;
-    return { engine, window, inOrder: (tasks) => inOrder(tasks, { members, failure, window }), close };
+    const context = { members, failure, window };
+    return {
+      ...{ engine, window, close },
+      inOrder(tasks, round) {
+        if (round !== undefined) for (const { worker } of members) worker.postMessage(round);
+        return inOrder(tasks, context);
+      },
+    };
   } catch (error) {
     await close();
     throw error;

@@ -33,11 +33,13 @@ import type {
   FailedClient,
   JudgedPart,
   JudgeTask,
+  SimulatedRound,
   SimulatedTask,
   TaskResult,
   TestedClients,
   TrainedClient,
   WorkerMessage,
+  WorkerProgress,
   WorkerSetup,
   WorkerTask,
 } from './worker-messages.js';
@@ -52,10 +54,10 @@ const side = clientSide(strategy);
 
 /** Ending the thread from outside while a step runs would abort the process; so it is asked, and stops between steps. */
 const stop = new AbortController();
-const waiting: WorkerTask[] = [];
+const waiting: (WorkerTask | SimulatedRound)[] = [];
 let wake: () => void = () => undefined;
 
-port.on('message', (message: WorkerTask | 'stop') => {
+port.on('message', (message: WorkerTask | SimulatedRound | 'stop') => {
   if (message === 'stop') stop.abort(new InterruptedError());
   else waiting.push(message);
   wake();
@@ -65,6 +67,8 @@ port.on('message', (message: WorkerTask | 'stop') => {
 interface Warm {
   readonly engine: Engine;
   readonly session: TrainingSession;
+  /** What it has last heard of a round. */
+  round?: SimulatedRound;
   predictor?: { readonly file: string; readonly session: PredictSession };
 }
 
@@ -97,7 +101,8 @@ async function work(): Promise<void> {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
-    } else {
+    } else if (next.kind === 'round') warm.round = next;
+    else {
       const result = await resultOf(warm, next);
       port.postMessage({ kind: 'result', result } satisfies WorkerMessage);
     }
@@ -113,10 +118,12 @@ function resultOf(warm: Warm, next: WorkerTask): Promise<TaskResult> {
 
 async function trainClient(
   warm: Warm,
-  { round, client, global, learningRate, update }: SimulatedTask,
+  { client, slot }: SimulatedTask,
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   const { engine, session } = warm;
+  const { round, global, learningRate, slots } = warm.round as SimulatedRound;
+  const update = slots[slot] as Weights;
   let stepMs = 0;
   const timed: Pick<TrainingSession, 'step'> = {
     async step(batch) {
@@ -163,7 +170,7 @@ async function trainClient(
 }
 
 /** Tells how far a training is that takes its time, and when it is done; those of small clients are over before. */
-function tellSteps(whose: Pick<SimulatedTask, 'round' | 'client'>) {
+function tellSteps(whose: Pick<WorkerProgress, 'round' | 'client'>) {
   const startedAt = performance.now();
   let toldAt = startedAt;
   return (progress: LocalTrainingProgress): void => {
@@ -179,7 +186,7 @@ function tellSteps(whose: Pick<SimulatedTask, 'round' | 'client'>) {
 /** Reading files is loaded where clients keep some. */
 async function memoryOf(
   asked: ClientSide,
-  place: Pick<SimulatedTask, 'client' | 'round' | 'global'>,
+  place: Pick<SimulatedTask, 'client'> & Pick<SimulatedRound, 'round' | 'global'>,
 ): Promise<ClientMemory> {
   if (asked.keeps === undefined) return { global: trainableOf(place.global.weights) };
   const { readClientMemory } = await import('../lib/formats/client-memory.js');

@@ -5,9 +5,9 @@ import { sizeOf, type Weights } from '../lib/core/weights.js';
 import type { Batch } from '../lib/engine/engine.js';
 import type { OnnxBackend } from '../lib/engine/onnx/backends.js';
 import { batchFeeds } from '../lib/engine/onnx/batch-feeds.js';
-import { weightFeeds } from '../lib/engine/onnx/graphs/parameter-groups.js';
+import { partsOf, tensorName, weightFeeds } from '../lib/engine/onnx/graphs/parameter-groups.js';
 import { buildTrainingGraph } from '../lib/engine/onnx/graphs/training-graph.js';
-import { createInferenceSession, loadOnnxRuntime } from '../lib/engine/onnx/runtime.js';
+import { createInferenceSession, loadOnnxRuntime, type Tensor } from '../lib/engine/onnx/runtime.js';
 import type { Model, ModelDescription } from '../lib/model/model-description.js';
 import { initialWeights, inputBound, outputShapes } from '../lib/model/parameters.js';
 import { activation, CLASSES, conv, dense, head, imageModel, normalisation, pool } from './layers.js';
@@ -205,13 +205,14 @@ export async function usingGraph<T>(
         stepSize: new Tensor('float32', Float32Array.of(0), [1]),
       });
       const floats = (name: string) => outputs[name]?.data as Float32Array;
-      let offset = 0;
+      const trained = graph.groups.filter(({ isTrained }) => isTrained);
+      const parts = partsOf(
+        trained,
+        trained.map((group) => outputs[tensorName('gradients', group)] as Tensor),
+      );
       return {
         loss: floats('loss')[0] as number,
-        gradients: weights.map(({ values }) => {
-          offset += values.length;
-          return floats('gradients').slice(offset - values.length, offset);
-        }),
+        gradients: weights.map(({ values }, index) => parts.get(index) ?? new Float32Array(values.length)),
       };
     });
   } finally {

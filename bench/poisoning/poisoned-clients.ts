@@ -3,7 +3,7 @@
  * attacker's update in the place of the honest one, as whoever runs that client could. The simulator does not know of it.
  */
 import { Worker } from 'node:worker_threads';
-import type { WorkerMessage, WorkerTask } from '../../simulator/worker-messages.js';
+import type { SimulatedRound, WorkerMessage, WorkerTask } from '../../simulator/worker-messages.js';
 import { type Attackers, poisonUpdate } from './attacks.js';
 
 /** The variable that tells who attacks, as JSON. */
@@ -13,19 +13,26 @@ const { attack, clients, seed } = JSON.parse(process.env[ATTACKERS] ?? '{"client
 
 /** What each worker has been given and has not answered; it answers in that order. */
 const tasks = new WeakMap<Worker, WorkerTask[]>();
+/** The round that each has last heard of. */
+const rounds = new WeakMap<Worker, SimulatedRound>();
 const { postMessage, on } = Worker.prototype;
 
-Worker.prototype.postMessage = function (message: WorkerTask | 'stop', ...others: []) {
-  if (message !== 'stop') tasks.set(this, [...(tasks.get(this) ?? []), message]);
+Worker.prototype.postMessage = function (message: WorkerTask | SimulatedRound | 'stop', ...others: []) {
+  if (message !== 'stop' && message.kind === 'round') rounds.set(this, message);
+  else if (message !== 'stop') tasks.set(this, [...(tasks.get(this) ?? []), message]);
   return postMessage.call(this, message, ...others);
 };
 
 function poisoned(worker: Worker, message: WorkerMessage): void {
   if (message.kind !== 'result') return;
   const task = tasks.get(worker)?.shift();
-  if (task?.kind !== 'train' || message.result.kind !== 'trained') return;
-  const { client, round, update, global } = task;
-  if (clients.includes(client)) poisonUpdate(update, attack, { client, round, global: global.weights, seed });
+  const shared = rounds.get(worker);
+  if (shared === undefined || task?.kind !== 'train' || message.result.kind !== 'trained') return;
+  const { client, slot } = task;
+  const { round, global, slots } = shared;
+  const update = slots[slot];
+  if (update !== undefined && clients.includes(client))
+    poisonUpdate(update, attack, { client, round, global: global.weights, seed });
 }
 
 Worker.prototype.on = function (this: Worker, event: string, listener: (message: WorkerMessage) => void) {

@@ -27,12 +27,7 @@ export function createExactSums(length: number): ExactSums {
   /** What 106 bits do not hold, by element. */
   const rest = new Map<number, bigint>();
 
-  const carry = (at: number, error: number) => {
-    const sum = (low[at] as number) + error;
-    const left = twoSumError(low[at] as number, error, sum);
-    low[at] = sum;
-    if (left !== 0) rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
-  };
+  const keepRest = (at: number, left: number) => rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
   const rounded = (): Float64Array => {
     const sums = new Float64Array(length);
     for (let at = 0; at < length; at++) sums[at] = (high[at] as number) + (low[at] as number);
@@ -49,7 +44,13 @@ export function createExactSums(length: number): ExactSums {
         const next = sum + addend;
         high[at] = next;
         const error = twoSumError(sum, addend, next);
-        if (error !== 0) carry(at, error);
+        if (error === 0) continue;
+        // Not in a function of its own: a number that is handed over becomes an object.
+        const small = low[at] as number;
+        const rounded = small + error;
+        const left = twoSumError(small, error, rounded);
+        low[at] = rounded;
+        if (left !== 0) keepRest(at, left);
       }
     },
     addRun(at, values, count) {
@@ -63,7 +64,7 @@ export function createExactSums(length: number): ExactSums {
         const rounded = small + error;
         const left = twoSumError(small, error, rounded);
         small = rounded;
-        if (left !== 0) rest.set(at, (rest.get(at) ?? 0n) + toUnits(left));
+        if (left !== 0) keepRest(at, left);
       }
       high[at] = sum;
       low[at] = small;

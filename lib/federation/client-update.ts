@@ -148,20 +148,22 @@ interface UsableCheck {
 
 /** A look at weights that come in parts, in their order. */
 export function createUsableCheck(): UsableCheck {
-  let squares = 0;
+  // In an array: V8 made an object of the sum for each number that was added to a variable.
+  const squares = new Float64Array(1);
   return {
     add(name, values, from = 0) {
-      let sum = squares;
+      let sum = squares[0] as number;
       // What is not finite stays so in the sum, and the square of no float32 exceeds float64.
       for (let at = 0; at < values.length; at++) sum += (values[at] as number) * (values[at] as number);
-      squares = sum;
+      squares[0] = sum;
       if (Number.isFinite(sum)) return null;
       const at = values.findIndex((value) => !Number.isFinite(value));
       return `holds ${values[at]} in ${name} at position ${from + at}`;
     },
     end() {
-      if (squares <= MAX_FLOAT32) return null;
-      return `has weights of norm ${Math.sqrt(squares).toPrecision(3)}, whose square float32 cannot hold`;
+      const sum = squares[0] as number;
+      if (sum <= MAX_FLOAT32) return null;
+      return `has weights of norm ${Math.sqrt(sum).toPrecision(3)}, whose square float32 cannot hold`;
     },
   };
 }

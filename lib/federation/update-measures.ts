@@ -5,7 +5,7 @@
  * The mean is known when all have passed, so that something of each has to be kept. Where the differences fit into a
  * fixed memory, they are; of larger ones or more a count sketch is (Charikar, Chen, Farach-Colton 2002, Finding Frequent
  * Items in Data Streams): each number is added to one of m sums with a sign of chance, which keeps inner products but for
- * an error of about 1/√m.
+ * an error of about 1/√m. Such sums are kept as whole numbers of 16 bits, which moves a cosine by far less than that.
  */
 import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
 import { AUTO, type ClipNorm } from './strategies/clip-norm.js';
@@ -25,14 +25,22 @@ export interface UpdateMeasure {
 interface UpdateMeter {
   /** The same updates, each measured before it is passed on. */
   pass(updates: Updates): AsyncGenerator<WeightedUpdate>;
-  /** Begins to measure an update that comes in parts. */
-  begin(): Measuring;
+  /** How updates are measured that come in parts: {@link beginMeasuring}. */
+  readonly plan: MeterPlan;
   /** Counts one that was measured so. */
-  count(measured: Measuring, update: Pick<WeightedUpdate, 'client' | 'examples'>): void;
+  count(measured: Measured, update: Pick<WeightedUpdate, 'client' | 'examples'>): void;
   /** What was found of those that tell their client, in the order in which they came. */
   found(): UpdateMeasure[];
   /** Of the norms of all. */
   medianNorm(): number;
+}
+
+/** How updates are measured: plain data, so that any thread can. */
+export interface MeterPlan {
+  /** Numbers that are kept of one. */
+  readonly length: number;
+  /** Whether they are sums of several differences. */
+  readonly isSketch: boolean;
 }
 
 /** An update whose arrays come one after the other, in parts. */
@@ -40,9 +48,16 @@ export interface Measuring {
   /** The next numbers of the array, and those of the global model there. */
   add(values: Float32Array, origin: Float32Array): void;
   endArray(): void;
-  /** The sum of the squares of all differences so far. */
-  squares(): number;
-  readonly kept: Float32Array;
+  /** What was measured. */
+  end(): Measured;
+}
+
+/** What is found of one update on its own. */
+export interface Measured {
+  /** The sum of the squares of all differences. */
+  readonly squares: number;
+  /** The differences, or sums of them. */
+  readonly sums: Float32Array;
 }
 
 /** What a result tells of the updates that a meter has seen, and of the norm that they were clipped to where that is theirs. */
@@ -55,7 +70,7 @@ export function measuresTold(
   return clipNorm === AUTO ? { clients, clipNorm: meter.medianNorm() } : { clients };
 }
 
-/** What is kept of all updates together. */
+/** What is kept of all updates together; of sketches half as much, in 16 bits a number. */
 const MAX_KEPT_BYTES = 64e6;
 /** Most sums of a sketch, which stay in a processor's cache: a cosine is off by about 0.004. */
 const MAX_SKETCH = 65_536;
@@ -66,8 +81,9 @@ interface Passed {
   readonly client: number | undefined;
   readonly examples: number;
   readonly norm: number;
-  readonly kept: Float32Array;
 }
+
+const MAX_INT16 = 2 ** 15 - 1;
 
 /** A meter of updates that started from `global`, `most` of them at most. */
 export function createUpdateMeter(
@@ -78,41 +94,62 @@ export function createUpdateMeter(
   const room = Math.floor(maxBytes / Float32Array.BYTES_PER_ELEMENT / Math.max(1, most));
   const isSketch = room < parameters;
   const length = isSketch ? Math.max(MIN_SKETCH, Math.min(room, MAX_SKETCH)) : parameters;
+  const plan = { length, isSketch };
   // Of far too many updates the norms alone are told.
-  const scratch = room < Math.min(parameters, MIN_SKETCH) ? new Float32Array(length) : undefined;
+  const isKept = room >= Math.min(parameters, MIN_SKETCH);
   const passed: Passed[] = [];
-  const begin = () => measuring(scratch ?? new Float32Array(length), isSketch);
-  const count: UpdateMeter['count'] = ({ kept, squares }, { client, examples }) =>
-    passed.push({ client, examples, norm: Math.sqrt(squares()), kept });
+  /** Of one update after the other; memory that nothing is written into yet takes no room. */
+  const kept = new (isSketch ? Int16Array : Float32Array)(isKept ? most * length : 0);
+  const units = new Float64Array(most);
+  const keptOf = (at: number) => kept.subarray(at * length, (at + 1) * length);
+  const keep = (sums: Float32Array, at: number) => {
+    if (!isSketch) return kept.set(sums, at * length);
+    let largest = 0;
+    for (let place = 0; place < length; place++) largest = Math.max(largest, Math.abs(sums[place] as number));
+    const unit = largest === 0 ? 1 : largest / MAX_INT16;
+    const start = at * length;
+    for (let place = 0; place < length; place++)
+      kept[start + place] = Math.round((sums[place] as number) / unit);
+    units[at] = unit;
+  };
+  const count: UpdateMeter['count'] = ({ sums, squares }, { client, examples }) => {
+    if (isKept) keep(sums, passed.length);
+    passed.push({ client, examples, norm: Math.sqrt(squares) });
+  };
+  const sums = new Float32Array(length);
   return {
-    begin,
+    plan,
     count,
     async *pass(updates) {
       for await (const update of updates) {
-        const measured = begin();
+        const measuring = beginMeasuring(plan, sums.fill(0));
         for (const [index, { values }] of update.weights.entries()) {
-          measured.add(values, (global[index] as WeightArray).values);
-          measured.endArray();
+          measuring.add(values, (global[index] as WeightArray).values);
+          measuring.endArray();
         }
-        count(measured, update);
+        count(measuring.end(), update);
         yield update;
       }
     },
     medianNorm: () => significant(medianOfNumbers(passed.map(({ norm }) => norm))),
     found() {
-      if (scratch !== undefined) {
+      if (!isKept) {
         return passed.flatMap(({ client, norm }) =>
           client === undefined ? [] : { client, norm: significant(norm) },
         );
       }
       const mean = new Float64Array(length);
-      for (const { examples, kept } of passed) {
-        for (let at = 0; at < length; at++) mean[at] = (mean[at] as number) + examples * (kept[at] as number);
+      for (const [index, { examples }] of passed.entries()) {
+        const values = keptOf(index);
+        const factor = isSketch ? examples * (units[index] as number) : examples;
+        for (let at = 0; at < length; at++) mean[at] = (mean[at] as number) + factor * (values[at] as number);
       }
       const meanNorm = Math.sqrt(dot(mean, mean));
-      return passed.flatMap(({ client, norm, kept }) => {
+      return passed.flatMap(({ client, norm }, index) => {
         if (client === undefined) return [];
-        const cosine = dot(kept, mean) / (Math.sqrt(dot(kept, kept)) * meanNorm);
+        // Their unit is above and below.
+        const values = keptOf(index);
+        const cosine = dot(values, mean) / (Math.sqrt(dot(values, values)) * meanNorm);
         return {
           client,
           norm: significant(norm),
@@ -128,35 +165,40 @@ const significant = (norm: number): number => Number(norm.toPrecision(6));
 /** Numbers in a row that have one sign in a sketch: drawing one for each would take longer than all else. */
 const RUN = 8;
 
-/** Adds differences to `kept`. */
-function measuring(kept: Float32Array, isSketch: boolean): Measuring {
-  const { length } = kept;
-  let [squares, next, run, left, sign] = [0, 0, 0, 0, 1];
+/** Begins to measure an update; `sums` are `length` zeros. */
+export function beginMeasuring(
+  { length, isSketch }: MeterPlan,
+  sums: Float32Array = new Float32Array(length),
+): Measuring {
+  const squares = new Float64Array(1);
+  let [next, run, left, sign] = [0, 0, 0, 1];
   return {
-    kept,
-    squares: () => squares,
+    end: () => ({ sums, squares: squares[0] as number }),
     endArray() {
       left = 0;
     },
     add(values, origin) {
-      let [sum, place] = [squares, next];
-      for (let from = 0; from < values.length; ) {
-        if (left === 0) {
-          left = Math.min(RUN, length - place);
-          sign = isSketch ? signOf(run++) : 1;
+      let sum = squares[0] as number;
+      let [place, runs, more, factor] = [next, run, left, sign];
+      const end = values.length;
+      for (let from = 0; from < end; ) {
+        if (more === 0) {
+          more = Math.min(RUN, length - place);
+          factor = isSketch ? signOf(runs++) : 1;
         }
-        const to = Math.min(values.length, from + left);
-        const [shift, factor] = [place - from, sign];
+        const to = Math.min(end, from + more);
+        const shift = place - from;
         for (let at = from; at < to; at++) {
           const change = (values[at] as number) - (origin[at] as number);
           sum += change * change;
-          kept[at + shift] = (kept[at + shift] as number) + factor * change;
+          sums[at + shift] = (sums[at + shift] as number) + factor * change;
         }
-        left -= to - from;
+        more -= to - from;
         place = to + shift === length ? 0 : to + shift;
         from = to;
       }
-      [squares, next] = [sum, place];
+      squares[0] = sum;
+      [next, run, left, sign] = [place, runs, more, factor];
     },
   };
 }
@@ -168,7 +210,10 @@ function signOf(number: number): number {
   return ((bits ^ (bits >>> 16)) & 1) * 2 - 1;
 }
 
-function dot(a: Float32Array | Float64Array, b: Float64Array | Float32Array): number {
+function dot(
+  a: Float64Array | Float32Array | Int16Array,
+  b: Float64Array | Float32Array | Int16Array,
+): number {
   let sum = 0;
   for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number);
   return sum;

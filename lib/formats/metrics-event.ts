@@ -61,7 +61,10 @@ const events = [
     accuracy: share.optional().describe('The same of their accuracies, where an answer can be right.'),
     seconds: z.number(),
     stepSeconds: z.number().describe('Seconds of all training steps, whichever worker did them.'),
-    startSeconds: z.number().optional().describe('Seconds until the workers were there.'),
+    startSeconds: z
+      .number()
+      .optional()
+      .describe('Seconds until the simulator had its data and its workers, in the round that started it.'),
   }),
   z.object({
     event: z.literal('retry'),

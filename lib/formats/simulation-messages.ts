@@ -50,10 +50,6 @@ export const trainReplySchema = z
       .describe(
         "Seconds of all training steps, whichever worker did them: the rest of the workers' time is overhead.",
       ),
-    startSeconds: z
-      .number()
-      .optional()
-      .describe('Seconds until the workers were there, in the round that started them.'),
     reported: z.array(
       z.object({
         client: count,

@@ -101,8 +101,11 @@ async function trainRound(
     ...{ request: 'train' as const, round, learningRate },
     ...{ global: global.file, clients: [...clients], stateIn: stateFiles(run, round)?.in },
   };
+  const from = performance.now();
   const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));
-  const { engine, stepSeconds, startSeconds, reported, rejected, missing } = result;
+  const { engine, stepSeconds, reported, rejected, missing } = result;
+  const startMs = (started().readyAt ?? 0) - from;
+  const startSeconds = startMs > 0 ? roundTo(startMs / 1000, 3) : undefined;
   const outcome = { reported, rejected, missing, simulated: { engine, jobs: run.jobs } };
   await ledger.set({ learningRate, ...outcome, aggregate: undefined });
   const times = { seconds, stepSeconds, startSeconds };

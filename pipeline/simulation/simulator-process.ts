@@ -7,6 +7,8 @@ import { startService } from '../stage-process.js';
 
 /** A simulator at work. */
 export interface SimulatorProcess {
+  /** When it had read its data and its workers were there, on the clock of `performance.now()`; undefined before. */
+  readonly readyAt: number | undefined;
   /**
    * Sends a request and waits for its reply.
    *
@@ -35,12 +37,23 @@ export function startSimulator(
 ): SimulatorProcess {
   const task = { ...command, runtime: RUNTIME };
   let answer: (line: string) => void = () => undefined;
-  const service = start(task, { ...context, onOutput: (line) => answer(line) });
+  let readyAt: number | undefined;
+  const service = start(task, {
+    ...context,
+    onOutput: (line) => answer(line),
+    onEngine(note) {
+      readyAt = performance.now();
+      context.onEngine?.(note);
+    },
+  });
   const endedEarly = service.ended.then(() => {
     throw new StageError(task.stage, 'ended before it had answered.');
   });
   endedEarly.catch(() => undefined);
   return {
+    get readyAt() {
+      return readyAt;
+    },
     async ask(request, schema) {
       const reply = new Promise<string>((resolve) => {
         answer = resolve;

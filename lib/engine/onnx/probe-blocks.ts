@@ -9,10 +9,11 @@ import { sizeOf } from '../../core/weights.js';
 import { GraphBuilder } from '../../model/graph/graph-builder.js';
 import { moduleOf } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
+import { releaseMemory } from '../../system/memory.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
 import { batchFeeds } from './batch-feeds.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
-import { weightFeeds } from './graphs/parameter-groups.js';
+import { partsOf, tensorName, weightFeeds } from './graphs/parameter-groups.js';
 import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 import { createInferenceSession, type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
@@ -73,26 +74,27 @@ export async function measureBlockSize(): Promise<number> {
 
 async function gradientDifference(model: Model, blockSize: number): Promise<number> {
   const [plain, blocked] = [await gradients(model, undefined), await gradients(model, blockSize)];
-  let offset = 0;
   let worst = 0;
-  for (const { values } of model.weights) {
+  for (const [index, expected] of plain) {
+    const found = blocked.get(index) as Float32Array;
     let [largest, difference] = [Number.MIN_VALUE, 0];
-    for (let at = offset; at < offset + values.length; at++) {
-      largest = Math.max(largest, Math.abs(plain[at] as number));
-      difference = Math.max(difference, Math.abs((plain[at] as number) - (blocked[at] as number)));
+    for (let at = 0; at < expected.length; at++) {
+      largest = Math.max(largest, Math.abs(expected[at] as number));
+      difference = Math.max(difference, Math.abs((expected[at] as number) - (found[at] as number)));
     }
     // A NaN on either side must not pass for agreement.
     const relative = difference / largest;
     if (!(relative <= worst)) worst = relative;
-    offset += values.length;
   }
+  releaseMemory(...plain.values(), ...blocked.values());
   return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst;
 }
 
+/** Of the trained parameters, by their number. */
 async function gradients(
   { description, weights }: Model,
   blockSize: number | undefined,
-): Promise<Float32Array> {
+): Promise<ReturnType<typeof partsOf>> {
   const graph = buildTrainingGraph(description, {
     optimizer: STILL,
     blockSize,
@@ -117,7 +119,9 @@ async function gradients(
     stepSize: new Tensor('float32', Float32Array.of(0), [1]),
   });
   await session.release();
-  return floats(outputs, 'gradients');
+  const trained = graph.groups.filter(({ isTrained }) => isTrained);
+  const tensors = trained.map((group) => outputs[tensorName('gradients', group)] as Tensor);
+  return partsOf(trained, tensors);
 }
 
 /** Random inputs, and targets that are 0 and 1 in turn. */

@@ -14,7 +14,7 @@ import {
 } from './strategy-settings.js';
 
 /** What some strategies need to know of the run. */
-interface StrategyFacts {
+export interface StrategyFacts {
   /** The run's seed; noise derives from it only where the settings say so. */
   readonly seed: number;
   /** Clients selected in a round, for a private strategy. */

@@ -96,13 +96,15 @@ export function namedTensors(
   );
 }
 
-/** A model's weights as a step takes them. */
+/** A model's weights as a step takes them that does not write them: large ones where they lie. */
 export function weightFeeds(
   Tensor: TensorConstructor,
   groups: readonly ParameterGroup[],
   weights: Weights,
 ): Readonly<Record<string, Tensor>> {
-  const tensors = groupTensors(Tensor, groups);
+  // The runtime takes no memory that threads share.
+  const isOwn = weights.every(({ values }) => values.buffer instanceof ArrayBuffer);
+  const tensors = groupTensors(Tensor, groups, isOwn ? weights : undefined);
   packWeights(groups, weights, tensors);
   return namedTensors('weights', groups, tensors);
 }
@@ -134,6 +136,19 @@ export function unpackWeights(
       if (into[index]?.values !== values) into[index]?.values.set(values.subarray(offset, offset + length));
   }
   return into;
+}
+
+/** By the number of a parameter, its elements in the tensors of the groups. */
+export function partsOf(
+  groups: readonly ParameterGroup[],
+  tensors: readonly Tensor[],
+): ReadonlyMap<number, Float32Array> {
+  return new Map(
+    groups.flatMap(({ members }, at) => {
+      const values = tensors[at]?.data as Float32Array;
+      return members.map(({ index, offset, length }) => [index, values.subarray(offset, offset + length)]);
+    }),
+  );
 }
 
 const emptyLike = (weights: Weights): Weights =>

@@ -20,7 +20,7 @@ import {
   type UpdateOptions,
 } from './optimizer-graph.js';
 import { outputLoss } from './output-loss.js';
-import { groupParameters, isAlone, type ParameterGroup } from './parameter-groups.js';
+import { groupParameters, isAlone, type ParameterGroup, tensorName } from './parameter-groups.js';
 import { outputGradient, outputSum } from './separate-update.js';
 
 /** What a compiled training step takes and gives beside its fixed names. */
@@ -68,7 +68,7 @@ export interface TrainingGraphOptions extends UpdateOptions {
   readonly withoutPoolIndices?: boolean | undefined;
   /** What becomes of the gradient: an update of the weights by default; it is added to one that is given; or given out. */
   readonly gradient?: 'update' | 'sum' | 'output';
-  /** Also give the flat gradient out, as `gradients`: for tests. */
+  /** Also give the gradients out, as `gradients/<group>`, for comparisons. */
   readonly withGradients?: boolean;
 }
 
@@ -144,7 +144,11 @@ export function buildTrainingGraph(
   if (purpose === 'update') outputUpdate(graph, options, changed);
   if (purpose === 'sum') for (const each of changed) outputSum(graph, each);
   const given = purpose === 'output' ? changed.flatMap((each) => outputGradient(graph, each)) : [];
-  if (options.withGradients) outputGradients(graph, byParameter, parameters);
+  for (const { group, gradient: each } of options.withGradients ? changed : [])
+    graph.output(tensorName('gradients', group), gradientTensor(graph, each), {
+      type: 'float32',
+      shape: group.shape,
+    });
 
   const statistics = describeStatistics(groups);
   for (const { output, length } of statistics) {
@@ -204,13 +208,6 @@ function flatGradients(graph: GraphBuilder, found: Gradients, parameters: readon
 /** Of moving statistics, and of what the loss does not depend on: 0 leaves them alone whatever the optimizer. */
 const zeros = (graph: GraphBuilder, { shape }: Parameter): Tensor =>
   graph.constant(new Float32Array(sizeOf(shape)), shape);
-
-/** Gives the gradient of the whole model out, flat. */
-function outputGradients(graph: GraphBuilder, found: Gradients, parameters: readonly Parameter[]): void {
-  const size = parameters.reduce((total, each) => total + sizeOf(each.shape), 0);
-  const flat = flatGradients(graph, found, parameters);
-  graph.output('gradients', flat, { type: 'float32', shape: [size] });
-}
 
 function describeStatistics(groups: readonly ParameterGroup[]): TrainingGraph['statistics'] {
   return groups.flatMap((group) =>
