@@ -24,7 +24,7 @@ export interface NumbersFile {
 export interface LargeUpdate extends NumbersFile, Omit<WeightedUpdate, 'weights'> {}
 
 /** Numbers of one array. */
-export interface Piece {
+export interface ArrayPiece {
   /** Which array of the model. */
   readonly index: number;
   readonly from: number;
@@ -32,7 +32,7 @@ export interface Piece {
 }
 
 /** An array cut into pieces. */
-export function* piecesOf({ shape }: Pick<WeightArray, 'shape'>, index: number): Generator<Piece> {
+export function* arrayPieces({ shape }: Pick<WeightArray, 'shape'>, index: number): Generator<ArrayPiece> {
   const length = sizeOf(shape);
   for (let from = 0; from < length; from += PIECE)
     yield { index, from, count: Math.min(PIECE, length - from) };
@@ -55,7 +55,7 @@ export function examineNumbers(
   reading(global, (origin) =>
     reading(update, (source) => {
       for (const [index, array] of update.weights.entries()) {
-        for (const piece of piecesOf(array, index)) {
+        for (const piece of arrayPieces(array, index)) {
           const values = numbersAt(array, piece, { source, into: others });
           unusable ??= check.add(array.name, values, piece.from);
           measuring?.add(
@@ -71,7 +71,7 @@ export function examineNumbers(
 }
 
 /** What a piece of the next model is made of. */
-export interface Pieces {
+export interface PieceMeans {
   readonly strategy: Strategy;
   readonly global: NumbersFile;
   /** Those that count. */
@@ -84,8 +84,8 @@ export interface Pieces {
 
 /** A piece of the next model; one at a time. @throws {DataError} when a file was changed meanwhile, or cannot be read */
 export async function averagePiece(
-  piece: Piece,
-  { strategy, global, updates, round, frozen }: Pieces,
+  piece: ArrayPiece,
+  { strategy, global, updates, round, frozen }: PieceMeans,
 ): Promise<Float32Array> {
   const array = global.weights[piece.index] as WeightArray;
   const { name } = array;
@@ -107,7 +107,7 @@ function reading<T>({ file, identity }: NumbersFile, use: (source: ByteSource) =
 }
 
 /** The numbers of a piece of a file that is not open. */
-function numbersIn(piece: Piece, file: NumbersFile, into: Float32Array<ArrayBuffer>): Float32Array {
+function numbersIn(piece: ArrayPiece, file: NumbersFile, into: Float32Array<ArrayBuffer>): Float32Array {
   const array = file.weights[piece.index] as WeightArray;
   if (!isPlaced(array)) return array.values.subarray(piece.from, piece.from + piece.count);
   return reading(file, (source) => numbersAt(array, piece, { source, into }));
@@ -116,7 +116,7 @@ function numbersIn(piece: Piece, file: NumbersFile, into: Float32Array<ArrayBuff
 /** The numbers of a piece of an array. */
 function numbersAt(
   array: WeightArray,
-  { from, count }: Piece,
+  { from, count }: ArrayPiece,
   { source, into }: { readonly source: ByteSource; readonly into: Float32Array<ArrayBuffer> },
 ): Float32Array {
   if (!isPlaced(array)) return array.values.subarray(from, from + count);

@@ -22,12 +22,12 @@ import { unusableGlobal, withFrozen } from '../lib/formats/server-state.js';
 import { availableCores } from '../lib/system/hardware.js';
 import type { RoundParent } from './admission.js';
 import {
+  type ArrayPiece,
+  arrayPieces,
   averagePiece,
   examineNumbers,
   type LargeUpdate,
   type NumbersFile,
-  type Piece,
-  piecesOf,
 } from './large-numbers.js';
 import {
   type LargeAnswer,
@@ -161,8 +161,8 @@ function largeRound(parent: RoundParent, identity: string, made: Made): LargeRou
         { ...frameOf(parent.model), weights: arrays },
         async (writePart) => {
           const of = { updates: counted, round };
-          const here = (piece: Piece) => averagePiece(piece, { ...of, strategy, global, frozen });
-          const write = async (piece: Piece, values: Float32Array) => {
+          const here = (piece: ArrayPiece) => averagePiece(piece, { ...of, strategy, global, frozen });
+          const write = async (piece: ArrayPiece, values: Float32Array) => {
             const { name } = weights[piece.index] as WeightArray;
             requireUsable(check.add(name, values, piece.from));
             writePart(name, piece.from, values);
@@ -171,10 +171,10 @@ function largeRound(parent: RoundParent, identity: string, made: Made): LargeRou
             signal?.throwIfAborted();
           };
           const pieces = weights.flatMap((array, index) =>
-            isLarge(array) ? [...piecesOf(array, index)] : [],
+            isLarge(array) ? [...arrayPieces(array, index)] : [],
           );
           for (let at = 0; at < pieces.length; at += 2) {
-            const [piece, next] = pieces.slice(at, at + 2) as [Piece, Piece?];
+            const [piece, next] = pieces.slice(at, at + 2) as [ArrayPiece, ArrayPiece?];
             const answer =
               next && asked({ kind: 'average', piece: next, of: at === 0 ? of : undefined }, counted);
             await write(piece, await here(piece));

@@ -1,14 +1,14 @@
 /** The thread that shares the work on large models, one task at a time. */
 import { Worker } from 'node:worker_threads';
-import type { StrategyFacts } from '../lib/federation/strategies/strategy-named.js';
+import type { StrategyContext } from '../lib/federation/strategies/strategy-named.js';
 import type { StrategySettings } from '../lib/federation/strategies/strategy-settings.js';
 import type { Measured, MeterPlan } from '../lib/federation/update-measures.js';
-import type { NumbersFile, Piece, Pieces } from './large-numbers.js';
+import type { ArrayPiece, NumbersFile, PieceMeans } from './large-numbers.js';
 
 /** What the thread is started with. */
-export interface LargeSetup extends Pick<Pieces, 'global' | 'frozen'> {
+export interface LargeSetup extends Pick<PieceMeans, 'global' | 'frozen'> {
   readonly settings: StrategySettings;
-  readonly facts: StrategyFacts;
+  readonly facts: StrategyContext;
 }
 
 /** What it is asked for; `of` comes with the first piece. */
@@ -16,8 +16,8 @@ export type LargeTask =
   | { readonly kind: 'examine'; readonly update: NumbersFile; readonly measure: MeterPlan | undefined }
   | {
       readonly kind: 'average';
-      readonly piece: Piece;
-      readonly of?: Pick<Pieces, 'updates' | 'round'> | undefined;
+      readonly piece: ArrayPiece;
+      readonly of?: Pick<PieceMeans, 'updates' | 'round'> | undefined;
     };
 
 /** What it answers; `failed` where whoever asked has to do it, and hears why it fails. */

@@ -2,12 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import { beginMeasuring } from '../lib/federation/update-measures.js';
-import { averagePiece, examineNumbers, type Pieces } from './large-numbers.js';
+import { averagePiece, examineNumbers, type PieceMeans } from './large-numbers.js';
 import type { LargeAnswer, LargeSetup, LargeTask } from './large-thread.js';
 
 const { settings, facts, ...setup } = workerData as LargeSetup;
 const strategy = strategyNamed(settings, facts);
-let pieces: Pieces = { ...setup, strategy, updates: [], round: 0 };
+let pieces: PieceMeans = { ...setup, strategy, updates: [], round: 0 };
 
 async function answerTo(task: LargeTask): Promise<LargeAnswer> {
   if (task.kind === 'average') {
