@@ -191,7 +191,7 @@ function readCandidate(
       isPlaced: large !== undefined,
       ...(facts === undefined ? {} : { types: ['float32'], isPlain: true }),
     });
-    await large?.examine(model.weights, { file, source });
+    large?.examine(model.weights, { file, source });
     return { model, sizeBytes: source.sizeBytes, ...hash };
   };
   return withOpenFile(file, KERAS_FILE, read, { maxBytes });

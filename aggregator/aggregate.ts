@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { ThresholdError, UsageError } from '../lib/core/errors.js';
 import { privacyAfter } from '../lib/federation/privacy/privacy-record.js';
 import { rememberCounted } from '../lib/federation/strategies/server-step.js';
-import type { ServerState, Strategy } from '../lib/federation/strategies/strategy.js';
+import type { ServerState } from '../lib/federation/strategies/strategy.js';
 import { strategyNamed } from '../lib/federation/strategies/strategy-named.js';
 import {
   movedClip,
@@ -17,7 +17,7 @@ import { writeGlobal } from '../lib/formats/server-state.js';
 import type { AggregateResult } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { type Account, admitUpdates, readParent } from './admitted-updates.js';
-import { type LargeRound, openLargeRound } from './large-round.js';
+import { openLargeRound } from './large-round.js';
 import { checkStateOptions, openState, type StateFiles } from './open-state.js';
 import type { ClientSources } from './round-clients.js';
 
@@ -55,32 +55,16 @@ export interface AggregateOptions extends StateFiles, ClientSources {
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
 export async function aggregateUpdates(options: AggregateOptions): Promise<AggregateResult> {
+  const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut } = options;
+  const { manifest, selected, reported } = options;
   const startedAt = performance.now();
-  const { seed, participants, saveFile } = options;
+  const { seed, participants } = options;
   const noise = await openNoise(options);
   const allExamples = await examplesOfAll(options);
   const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source, allExamples });
   checkStateOptions(strategy, options, options.parent);
   const isInPieces = strategy.isElementwise === true && formatOf(saveFile) === 'h5';
-  const made = { settings: options.strategy, facts: { seed, participants, allExamples } };
-  const large = isInPieces ? await openLargeRound(options.parent, made) : undefined;
-  return aggregateRound(options, { startedAt, strategy, noise, large }).finally(() => large?.close());
-}
-
-/** What a round is aggregated by. */
-interface RoundMeans {
-  readonly startedAt: number;
-  readonly strategy: Strategy;
-  readonly noise: NoiseFile | undefined;
-  readonly large: LargeRound | undefined;
-}
-
-async function aggregateRound(
-  options: AggregateOptions,
-  { startedAt, strategy, noise, large }: RoundMeans,
-): Promise<AggregateResult> {
-  const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut } = options;
-  const { manifest, selected, reported } = options;
+  const large = isInPieces ? await openLargeRound(options.parent) : undefined;
   const parent =
     large?.parent ?? (options.parent === undefined ? undefined : await readParent(options.parent));
   const excluded = [saveFile, stateIn, stateOut];

@@ -95,7 +95,7 @@ describe('a round of a large model', () => {
   };
 
   it('is one that is averaged in pieces', async () => {
-    const round = await openLargeRound(parent, { settings: FEDAVG, facts: { seed: 0 } });
+    const round = await openLargeRound(parent);
     assert.deepEqual(
       round?.parent.model.weights.map(({ values }) => values.length > 0),
       [false, false, false, true, false, false],

@@ -1,8 +1,7 @@
 /**
  * A round of large models: their numbers stay in the files. Each update is looked at once, for what is wrong with it;
- * then the model is averaged in pieces of its arrays, each read from one update after the other, every other piece by a
- * second thread. What is in memory does not grow with the model, nor with the number of updates, and the result has the
- * same bytes.
+ * then the model is averaged in pieces of its arrays, each read from one update after the other. What is in memory does
+ * not grow with the model, nor with the number of updates, and the result has the same bytes.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { sizeOf, type WeightArray, type Weights } from '../lib/core/weights.js';
@@ -13,39 +12,50 @@ import type {
   Updates,
   WeightedUpdate,
 } from '../lib/federation/strategies/strategy.js';
-import { beginMeasuring, type createUpdateMeter, type Measured } from '../lib/federation/update-measures.js';
-import { type OpenFile, sha256OfSource, withOpenFile } from '../lib/formats/files/byte-source.js';
+import type { createUpdateMeter, Measuring } from '../lib/federation/update-measures.js';
+import {
+  type ByteSource,
+  type OpenFile,
+  readAgain,
+  sha256OfSource,
+  withOpenFile,
+} from '../lib/formats/files/byte-source.js';
 import { LARGE_ARRAY_BYTES } from '../lib/formats/hdf5/hdf5-library.js';
 import { frameOf, frozenLayers, isPlaced, KERAS_FILE, NO_VALUES } from '../lib/formats/keras/keras-file.js';
 import { readKerasFrom, writeLargeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { unusableGlobal, withFrozen } from '../lib/formats/server-state.js';
-import { availableCores } from '../lib/system/hardware.js';
 import type { RoundParent } from './admission.js';
-import {
-  type ArrayPiece,
-  arrayPieces,
-  averagePiece,
-  examineNumbers,
-  type LargeUpdate,
-  type NumbersFile,
-} from './large-numbers.js';
-import {
-  type LargeAnswer,
-  type LargeSetup,
-  type LargeTask,
-  type LargeThread,
-  startLargeThread,
-} from './large-thread.js';
 
 /** Files from this size on are averaged in pieces: the sums of smaller ones, which take four times as much, stay in memory. */
 const LARGE_FILE_BYTES = 8e6;
+/** Numbers of a piece: its sums, of 16 bytes each, stay in a processor's cache. */
+const PIECE = 1 << 17;
 
 type Meter = ReturnType<typeof createUpdateMeter>;
+
+/** A file whose numbers are read when they are needed. */
+interface NumbersFile {
+  readonly file: string;
+  readonly identity: string;
+  /** Large arrays without values, unless they have no place in the file; small ones have none. */
+  readonly weights: Weights;
+}
 
 /** What was found out about an update while it was read. */
 interface Examined extends NumbersFile {
   readonly unusable: string | null;
-  readonly measured: Measured | undefined;
+  readonly measured: ReturnType<Measuring['end']> | undefined;
+}
+
+/** An update that counts. */
+interface LargeUpdate extends NumbersFile, Omit<WeightedUpdate, 'weights'> {}
+
+/** Numbers of one array. */
+interface Piece {
+  /** Which array of the model. */
+  readonly index: number;
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Where the result goes. */
@@ -63,7 +73,7 @@ interface LargeResult {
 export interface LargeRound {
   readonly parent: RoundParent;
   /** Looks at the numbers of an update. @throws {DataError} when the global model has changed meanwhile */
-  examine(weights: Weights, from: { readonly file: string; readonly source: OpenFile }): Promise<void>;
+  examine(weights: Weights, from: { readonly file: string; readonly source: OpenFile }): void;
   /** Why weights that were examined cannot be used. */
   whyUnusable(weights: Weights): string | null;
   /** The small arrays of the updates, which are counted by the meter as they pass. */
@@ -77,36 +87,29 @@ export interface LargeRound {
    * @throws {StorageError} when the disk refuses
    */
   write(result: LargeResult): Promise<{ readonly sha256: string }>;
-  close(): Promise<void>;
 }
 
 const isLarge = ({ shape }: Pick<WeightArray, 'shape'>) =>
   sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT >= LARGE_ARRAY_BYTES;
 
-const isInFile = ({ weights }: NumbersFile) => weights.every((array) => !isLarge(array) || isPlaced(array));
-
-/** Of which strategy its thread makes the same. */
-type Made = Pick<LargeSetup, 'settings' | 'facts'>;
-
 /** The round that starts from a global model; undefined where that is small, or not told. @throws {DataError} when it is no model */
-export async function openLargeRound(file: string | undefined, made: Made): Promise<LargeRound | undefined> {
+export async function openLargeRound(file: string | undefined): Promise<LargeRound | undefined> {
   if (file === undefined) return undefined;
   return withOpenFile(file, KERAS_FILE, async (source) => {
     if (source.sizeBytes < LARGE_FILE_BYTES) return undefined;
     const sha256 = sha256OfSource(source);
     const model = await readKerasFrom(source, file, { isPlaced: true });
-    return largeRound({ file, model, sha256 }, source.identity, made);
+    return largeRound({ file, model, sha256 }, source.identity);
   });
 }
 
-function largeRound(parent: RoundParent, identity: string, made: Made): LargeRound {
+function largeRound(parent: RoundParent, identity: string): LargeRound {
   const { weights } = parent.model;
   const global: NumbersFile = { file: parent.file, identity, weights };
-  const frozen = frozenLayers(parent.model.modelConfig);
   const examined = new WeakMap<Weights, Examined>();
   const counted: LargeUpdate[] = [];
+  const [own, others] = [new Float32Array(PIECE), new Float32Array(PIECE)];
   let meter: Meter | undefined;
-  let thread: LargeThread | undefined;
 
   const facts = (of: Weights): Examined => {
     const found = examined.get(of);
@@ -114,26 +117,43 @@ function largeRound(parent: RoundParent, identity: string, made: Made): LargeRou
     return found;
   };
 
-  /** What another thread answers; undefined where it is busy, or there is no core for it, or what it needs is not in files. */
-  const asked = (task: LargeTask, files: readonly NumbersFile[]): Promise<LargeAnswer> | undefined => {
-    if (availableCores() < 2 || ![global, ...files].every(isInFile)) return undefined;
-    thread ??= startLargeThread({ ...made, global, frozen });
-    return thread.ask(task);
-  };
+  /** The updates' numbers of a piece: those of one are gone when the next one is asked for. */
+  function* numbersOf(piece: Piece): Generator<WeightedUpdate> {
+    for (const { file, identity: known, weights: arrays, ...update } of counted) {
+      const array = arrays[piece.index] as WeightArray;
+      const values = numbersIn(array, piece, { file, identity: known, into: others });
+      yield { ...update, weights: [{ name: array.name, shape: [piece.count], values }] };
+    }
+  }
 
   return {
     parent,
-    async examine(arrays, { file, source }) {
-      const update = { file, identity: source.identity, weights: arrays };
-      const answer = await asked({ kind: 'examine', update, measure: meter?.plan }, [update]);
-      const here = () => {
-        const measuring = meter && beginMeasuring(meter.plan);
-        const unusable = examineNumbers(update, { global, measuring });
-        return { unusable, measured: measuring?.end() };
-      };
-      const { unusable, measured } = answer?.kind === 'examined' ? answer : here();
+    examine(arrays, { file, source }) {
+      const check = createUsableCheck();
+      const measuring = meter?.begin();
+      let unusable: string | null = null;
+      reading(global, (origin) => {
+        for (const [index, array] of arrays.entries()) {
+          for (const piece of piecesOf(array, index)) {
+            const values = numbersAt(array, piece, { source, into: others });
+            unusable ??= check.add(array.name, values, piece.from);
+            measuring?.add(
+              values,
+              numbersAt(weights[index] as WeightArray, piece, { source: origin, into: own }),
+            );
+          }
+          measuring?.endArray();
+        }
+      });
+      unusable ??= check.end();
       const kept = arrays.map((array) => (isLarge(array) ? array : { ...array, values: NO_VALUES }));
-      examined.set(arrays, { ...update, weights: kept, unusable, measured });
+      examined.set(arrays, {
+        file,
+        identity: source.identity,
+        weights: kept,
+        unusable,
+        measured: measuring?.end(),
+      });
     },
     whyUnusable: (of) => facts(of).unusable,
     async *pass(updates, by) {
@@ -147,8 +167,8 @@ function largeRound(parent: RoundParent, identity: string, made: Made): LargeRou
     },
     smallOf: (state) => ({ ...state, weights: state.weights.filter((array) => !isLarge(array)) }),
     async write({ strategy, state: { round }, next, saveFile, signal }) {
-      const from = weights.filter((array) => !isLarge(array));
-      const small = withFrozen(next.weights, { from, layers: frozen });
+      const layers = frozenLayers(parent.model.modelConfig);
+      const small = withFrozen(next.weights, { from: weights.filter((array) => !isLarge(array)), layers });
       const check = createUsableCheck();
       const requireUsable = (reason: string | null) => {
         if (reason !== null) throw unusableGlobal(`the model ${reason}`, { strategy, saveFile });
@@ -160,33 +180,68 @@ function largeRound(parent: RoundParent, identity: string, made: Made): LargeRou
         saveFile,
         { ...frameOf(parent.model), weights: arrays },
         async (writePart) => {
-          const of = { updates: counted, round };
-          const here = (piece: ArrayPiece) => averagePiece(piece, { ...of, strategy, global, frozen });
-          const write = async (piece: ArrayPiece, values: Float32Array) => {
-            const { name } = weights[piece.index] as WeightArray;
-            requireUsable(check.add(name, values, piece.from));
-            writePart(name, piece.from, values);
-            // A signal, or a lock that wants to be kept, has its turn.
-            await turn();
-            signal?.throwIfAborted();
-          };
-          const pieces = weights.flatMap((array, index) =>
-            isLarge(array) ? [...arrayPieces(array, index)] : [],
-          );
-          for (let at = 0; at < pieces.length; at += 2) {
-            const [piece, next] = pieces.slice(at, at + 2) as [ArrayPiece, ArrayPiece?];
-            const answer =
-              next && asked({ kind: 'average', piece: next, of: at === 0 ? of : undefined }, counted);
-            await write(piece, await here(piece));
-            if (next === undefined) continue;
-            const there = await answer;
-            await write(next, there?.kind === 'averaged' ? there.values : await here(next));
+          for (const [index, array] of weights.entries()) {
+            const { name } = array;
+            const isFrozen = layers.some((layer) => name.startsWith(`${layer}/`));
+            for (const piece of isLarge(array) ? piecesOf(array, index) : []) {
+              const from =
+                strategy.needsGlobal || isFrozen ? [numbersIn(array, piece, { ...global, into: own })] : [];
+              const state = {
+                round,
+                weights: from.map((values) => ({ name, shape: [piece.count], values })),
+              };
+              const made = isFrozen ? state : await strategy.aggregate(state, numbersOf(piece));
+              const { values } = made.weights[0] as WeightArray;
+              requireUsable(check.add(name, values, piece.from));
+              writePart(name, piece.from, values);
+              // A signal, or a lock that wants to be kept, has its turn.
+              await turn();
+              signal?.throwIfAborted();
+            }
           }
           requireUsable(check.end());
         },
       );
       return { sha256 };
     },
-    close: async () => thread?.close(),
   };
+}
+
+/** An array cut into pieces. */
+function* piecesOf({ shape }: WeightArray, index: number): Generator<Piece> {
+  const length = sizeOf(shape);
+  for (let from = 0; from < length; from += PIECE)
+    yield { index, from, count: Math.min(PIECE, length - from) };
+}
+
+/** Lets `use` read in a file that was looked at before. */
+function reading<T>({ file, identity }: Omit<NumbersFile, 'weights'>, use: (source: ByteSource) => T): T {
+  return readAgain(file, { what: KERAS_FILE, identity }, use);
+}
+
+interface NumbersPlace {
+  /** Where numbers that are read go: `PIECE` of them at least. */
+  readonly into: Float32Array<ArrayBuffer>;
+}
+
+/** The numbers of a piece of an array whose file is not open. */
+function numbersIn(
+  array: WeightArray,
+  piece: Piece,
+  { into, ...file }: NumbersPlace & Omit<NumbersFile, 'weights'>,
+): Float32Array {
+  if (!isPlaced(array)) return array.values.subarray(piece.from, piece.from + piece.count);
+  return reading(file, (source) => numbersAt(array, piece, { source, into }));
+}
+
+/** The numbers of a piece of an array. */
+function numbersAt(
+  array: WeightArray,
+  { from, count }: Piece,
+  { source, into }: NumbersPlace & { readonly source: ByteSource },
+): Float32Array {
+  if (!isPlaced(array)) return array.values.subarray(from, from + count);
+  const bytes = Float32Array.BYTES_PER_ELEMENT;
+  source.read(new Uint8Array(into.buffer, 0, count * bytes), array.place + from * bytes);
+  return into.subarray(0, count);
 }

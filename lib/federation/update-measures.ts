@@ -25,22 +25,14 @@ export interface UpdateMeasure {
 interface UpdateMeter {
   /** The same updates, each measured before it is passed on. */
   pass(updates: Updates): AsyncGenerator<WeightedUpdate>;
-  /** How updates are measured that come in parts: {@link beginMeasuring}. */
-  readonly plan: MeterPlan;
+  /** Begins to measure an update that comes in parts. */
+  begin(): Measuring;
   /** Counts one that was measured so. */
   count(measured: Measured, update: Pick<WeightedUpdate, 'client' | 'examples'>): void;
   /** What was found of those that tell their client, in the order in which they came. */
   found(): UpdateMeasure[];
   /** Of the norms of all. */
   medianNorm(): number;
-}
-
-/** How updates are measured: plain data, so that any thread can. */
-export interface MeterPlan {
-  /** Numbers that are kept of one. */
-  readonly length: number;
-  /** Whether they are sums of several differences. */
-  readonly isSketch: boolean;
 }
 
 /** An update whose arrays come one after the other, in parts. */
@@ -53,7 +45,7 @@ export interface Measuring {
 }
 
 /** What is found of one update on its own. */
-export interface Measured {
+interface Measured {
   /** The sum of the squares of all differences. */
   readonly squares: number;
   /** The differences, or sums of them. */
@@ -94,7 +86,6 @@ export function createUpdateMeter(
   const room = Math.floor(maxBytes / Float32Array.BYTES_PER_ELEMENT / Math.max(1, most));
   const isSketch = room < parameters;
   const length = isSketch ? Math.max(MIN_SKETCH, Math.min(room, MAX_SKETCH)) : parameters;
-  const plan = { length, isSketch };
   // Of far too many updates the norms alone are told.
   const isKept = room >= Math.min(parameters, MIN_SKETCH);
   const passed: Passed[] = [];
@@ -118,11 +109,11 @@ export function createUpdateMeter(
   };
   const sums = new Float32Array(length);
   return {
-    plan,
+    begin: () => beginMeasuring(new Float32Array(length), isSketch),
     count,
     async *pass(updates) {
       for await (const update of updates) {
-        const measuring = beginMeasuring(plan, sums.fill(0));
+        const measuring = beginMeasuring(sums.fill(0), isSketch);
         for (const [index, { values }] of update.weights.entries()) {
           measuring.add(values, (global[index] as WeightArray).values);
           measuring.endArray();
@@ -165,11 +156,9 @@ const significant = (norm: number): number => Number(norm.toPrecision(6));
 /** Numbers in a row that have one sign in a sketch: drawing one for each would take longer than all else. */
 const RUN = 8;
 
-/** Begins to measure an update; `sums` are `length` zeros. */
-export function beginMeasuring(
-  { length, isSketch }: MeterPlan,
-  sums: Float32Array = new Float32Array(length),
-): Measuring {
+/** Begins to measure an update into zeros. */
+function beginMeasuring(sums: Float32Array, isSketch: boolean): Measuring {
+  const { length } = sums;
   const squares = new Float64Array(1);
   let [next, run, left, sign] = [0, 0, 0, 1];
   return {

@@ -14,7 +14,7 @@ import {
 } from './strategy-settings.js';
 
 /** What some strategies need to know of the run. */
-export interface StrategyContext {
+interface StrategyFacts {
   /** The run's seed; noise derives from it only where the settings say so. */
   readonly seed: number;
   /** Clients selected in a round, for a private strategy. */
@@ -26,7 +26,7 @@ export interface StrategyContext {
 }
 
 /** The strategy of `settings`. */
-export function strategyNamed(settings: StrategySettings, facts?: StrategyContext): Strategy {
+export function strategyNamed(settings: StrategySettings, facts?: StrategyFacts): Strategy {
   const { privacy, clipNorm: maxNorm, ...rule } = settings;
   const module = strategyModule(settings.name);
   const values = valuesOf(rule);
@@ -43,7 +43,7 @@ export function strategyNamed(settings: StrategySettings, facts?: StrategyContex
   return maxNorm === undefined ? strategy : clipNorm(strategy, maxNorm);
 }
 
-function privateAverage(privacy: PrivacySettings, facts: StrategyContext | undefined): Averaging {
+function privateAverage(privacy: PrivacySettings, facts: StrategyFacts | undefined): Averaging {
   const { clip, noise, noiseSource } = privacy;
   if (facts?.participants === undefined) throw new Error('a private strategy needs the facts of its run');
   const { seed, participants, noise: keyed } = facts;
