@@ -7,7 +7,7 @@ import { parameterCount } from '../lib/core/weights.js';
 import { BACKEND_REGISTRY, backendTitle } from '../lib/engine/engine-registry.js';
 import { prepareEngines } from '../lib/engine/native-environment.js';
 import { initialWeights } from '../lib/model/parameters.js';
-import { requireCard } from './gpu/drivers.js';
+import { requireCard } from './gpu/machine.js';
 import { median } from './report.js';
 import { STEP_MODELS, type StepModelName } from './step-models.js';
 

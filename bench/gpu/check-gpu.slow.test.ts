@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { projectRoot } from '../../test/sources.js';
 import { sharedDirectory } from '../../test/temporary-directory.js';
-import { type Results, resultsSchema } from './results.js';
+import { type Results, resultsSchema } from './report.js';
 
 const folder = process.env.FEDBATCH_GPU_CHECKS ?? '';
 const DRIVER = '/usr/lib/chromium/vk_swiftshader_icd.json';

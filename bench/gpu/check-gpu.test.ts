@@ -5,10 +5,9 @@ import { test } from 'node:test';
 import { isRunning } from '../../test/processes.js';
 import { projectRoot } from '../../test/sources.js';
 import { rowOf } from './checks.js';
-import { driversIn, requireCard } from './drivers.js';
 import { NotPossibleError, ProgramError, reasonIn, runLimited } from './limited.js';
-import { formatResults, withCard } from './report.js';
-import type { Results } from './results.js';
+import { driversIn, requireCard } from './machine.js';
+import { formatResults, type Results, withCard } from './report.js';
 
 const mapOf = (...files: readonly string[]) =>
   files.map((file) => `7f00-7f01 r-xp 00000000 fd:00 1   ${file}`).join('\n');

@@ -17,7 +17,7 @@ import { program } from '../section.js';
 import type { StepModelName } from '../step-models.js';
 import { NotPossibleError, ProgramError, runLimited } from './limited.js';
 import { cudaLibraries, findNvidiaCard, findTorch, findVulkan, type Torch, type Vulkan } from './machine.js';
-import { MACHINE, type Row, WORKS } from './results.js';
+import { MACHINE, type Row, WORKS } from './report.js';
 import type { TestLine } from './test-lines.js';
 
 /** How much is tried. */

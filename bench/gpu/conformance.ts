@@ -4,7 +4,7 @@ import { describeEngine } from '../../lib/engine/conformance/describe-engine.js'
 import { countTensors, tensorflowRefusal } from '../../lib/engine/conformance/engine-under-test.js';
 import { BACKEND_REGISTRY, backendTitle } from '../../lib/engine/engine-registry.js';
 import { prepareEngines } from '../../lib/engine/native-environment.js';
-import { requireCard } from './drivers.js';
+import { requireCard } from './machine.js';
 
 const backend = BACKEND_REGISTRY.find((each) => backendTitle(each) === process.argv[2]);
 if (backend === undefined) throw new Error(`there is no backend ${process.argv[2]}`);

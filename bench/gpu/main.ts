@@ -8,8 +8,7 @@ import { writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { describeMachine } from '../report.js';
 import { carry } from './carry.js';
 import { FULL, runChecks, TINY } from './checks.js';
-import { formatResults, nameOf, withCard } from './report.js';
-import { MACHINE, type Results, type Row, resultsSchema } from './results.js';
+import { formatResults, MACHINE, nameOf, type Results, type Row, resultsSchema, withCard } from './report.js';
 
 const DOCUMENT = 'docs/GPU.md';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ExitCode } from '../../lib/core/errors.js';
 import { temporaryDirectory } from '../../test/temporary-directory.js';
-import { ENDING_MODEL, STOPPING_MODEL } from '../testing/mortal-process-worker.js';
+import { ENDING_MODEL, STOPPING_MODEL } from '../testing/mortal-workers.js';
 import { writePrototypeModel } from '../testing/prototype-model.js';
 import { tryModel } from './try-model.js';
 import { ModelRefusedError } from './worker-predictor.js';
@@ -32,7 +32,7 @@ test('a model is tried in a process of its own, which it may end', async (t) => 
     tryModel({ ...settings, bytes: shared(bytes.subarray(0, 500)) }),
     refused(/model\.h5: expected /),
   );
-  const workerUrl = new URL('../testing/mortal-process-worker.js', import.meta.url);
+  const workerUrl = new URL('../testing/mortal-workers.js', import.meta.url);
   await assert.rejects(
     tryModel({ ...settings, modelPath: ENDING_MODEL }, { workerUrl }),
     refused(

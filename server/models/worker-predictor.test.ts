@@ -9,12 +9,12 @@ import { preprocess } from '../../lib/digits/preprocess.js';
 import { PredictorUnavailableError } from '../../lib/http/problems.js';
 import { silentReporter } from '../../lib/observability/events.js';
 import { decodeImage } from '../pictures/decode-image.js';
-import { POISON } from '../testing/mortal-worker.js';
+import { POISON } from '../testing/mortal-workers.js';
 import { writeDenseModel, writePrototypeModel } from '../testing/prototype-model.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { createWorkerPredictor, ModelRefusedError } from './worker-predictor.js';
 
-const MORTAL_WORKER = new URL('../testing/mortal-worker.js', import.meta.url);
+const MORTAL_WORKER = new URL('../testing/mortal-workers.js', import.meta.url);
 
 describe('a predictor in a worker thread', () => {
   let directory: string;

@@ -5,12 +5,12 @@ import { constants, getPriority } from 'node:os';
 import { describe, it } from 'node:test';
 import sharp from 'sharp';
 import { HttpProblem } from '../../lib/http/problems.js';
-import { MARKS } from '../testing/mortal-process-worker.js';
+import { MARKS } from '../testing/mortal-workers.js';
 import { digitPng } from '../testing/segment-digits.js';
 import { createDecoder } from './decode-apart.js';
 import { prepareImage } from './decode-image.js';
 
-const workerUrl = new URL('../testing/mortal-process-worker.js', import.meta.url);
+const workerUrl = new URL('../testing/mortal-workers.js', import.meta.url);
 
 describe('a picture that its decoder does not survive', async () => {
   const good = await digitPng(7);
