@@ -26,13 +26,32 @@ export function isStopped(pid: number): boolean {
   return stateOf(pid) === 'T';
 }
 
+/** Whether SIGSTOP has halted all of a process group: each thread finishes first what it has asked of the system. */
+export function isGroupStopped(group: number): boolean {
+  const threads = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && statOf(name)[2] === `${group}`)
+    .flatMap((pid) => threadsOf(pid));
+  return threads.every((thread) => ['', 'T', 'Z', 'X'].includes(stateOf(thread)));
+}
+
+function threadsOf(pid: string): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => `${pid}/task/${thread}`);
+  } catch {
+    return [];
+  }
+}
+
 /** Its letter in proc(5): R running, S sleeping, T stopped, Z ended, …; empty where there is no such process. */
-function stateOf(pid: number): string {
+const stateOf = (pid: number | string): string => statOf(pid)[0] ?? '';
+
+/** From its state on: that, the parent, the process group, …; empty where there is no such process. */
+function statOf(pid: number | string): readonly string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.charAt(stat.lastIndexOf(')') + 2);
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
-    return '';
+    return [];
   }
 }
 

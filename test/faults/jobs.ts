@@ -2,7 +2,7 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeTinyDataset } from '../datasets.js';
-import { type Operation, runSession, type Shim, signalGroup } from './session.js';
+import { type Operation, runSession, type Shim, signalGroup, stopGroup } from './session.js';
 import { isHidden, readTree, type VolumeTree } from './volume-tree.js';
 
 /** A job: its command, on a directory that holds what another one has left. */
@@ -162,7 +162,7 @@ export function openJobs(shim: Shim, directory: string): (name: JobName) => Prom
       root: volume,
       rules: [{ at: 1, action: 'halt', kinds: ['rename'], times: MOST_HALTS }],
       async onHalt({ first }) {
-        signalGroup(first, 'SIGSTOP');
+        await stopGroup(first);
         await keep();
         signalGroup(first, 'SIGCONT');
       },

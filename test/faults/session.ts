@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { isRunning } from '../processes.js';
+import { isGroupStopped, isRunning } from '../processes.js';
 import { programPath } from '../programs.js';
 import { projectRoot } from '../sources.js';
 
@@ -188,6 +188,12 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 /** Sends a signal to a command and all that it started; nothing where all have ended. */
 export const signalGroup = (first: number, signal: NodeJS.Signals): void => signalProcess(-first, signal);
+
+/** Halts a command and all that it started: when this is over, none of their threads changes a file. */
+export async function stopGroup(first: number): Promise<void> {
+  signalGroup(first, 'SIGSTOP');
+  while (!isGroupStopped(first)) await sleep(1);
+}
 
 /** Waits until no process of a session runs any more. */
 export async function waitForAll({ processes }: Session): Promise<void> {
