@@ -31,7 +31,8 @@ test('a process group has been halted when none of its threads changes a file an
     const { isMainThread, threadId, Worker } = require('node:worker_threads');
     if (isMainThread) for (let each = 0; each < 3; each++) new Worker(process.argv[1], { argv: process.argv.slice(2) });
     const base = process.argv[2] + '/' + threadId + '-';
-    for (let at = 0; !isMainThread; at++) {
+    // It ends by itself, should nobody end it.
+    for (let [at, end] = [0, Date.now() + 30_000]; !isMainThread && Date.now() < end; at++) {
       fs.writeFileSync(base + at, '');
       fs.renameSync(base + at, base + 'done');
     }`;
