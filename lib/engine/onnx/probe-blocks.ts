@@ -11,10 +11,9 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { Model, ModelDescription } from '../../model/model-description.js';
 import { releaseMemory } from '../../system/memory.js';
 import type { Batch, OptimizerSettings } from '../engine.js';
-import { batchFeeds } from './batch-feeds.js';
 import { encodeOnnxModel } from './graphs/onnx-model.js';
 import { partsOf, tensorName, weightFeeds } from './graphs/parameter-groups.js';
-import { buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
+import { batchFeeds, buildTrainingGraph, type TrainingGraph } from './graphs/training-graph.js';
 import { createInferenceSession, type InferenceSession, loadOnnxRuntime, type Tensor } from './runtime.js';
 
 /** What the probe found: the size of a block, or why images stay plain. */

@@ -3,9 +3,8 @@ import { test } from 'node:test';
 import { batch, beginning, description, groups, isEqual, testSlices } from '../conformance/sliced-updates.js';
 import type { OptimizerSettings } from '../engine.js';
 import { createAccumulatedStep } from './accumulated-step.js';
-import { batchFeeds } from './batch-feeds.js';
 import { groupTensors, namedTensors, packWeights, unpackWeights } from './graphs/parameter-groups.js';
-import { buildTrainingGraph } from './graphs/training-graph.js';
+import { batchFeeds, buildTrainingGraph } from './graphs/training-graph.js';
 import { loadOnnxRuntime } from './runtime.js';
 import { createSlicedUpdate } from './sliced-update.js';
 

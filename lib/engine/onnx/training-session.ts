@@ -6,7 +6,6 @@ import { optimizerModule, optimizerRates } from '../../model/optimizers/registry
 import { requireSameShapes } from '../../model/parameters.js';
 import type { OptimizerSettings, StepResult, TrainingSession } from '../engine.js';
 import { examplesPerRun } from './accumulated-step.js';
-import { batchFeeds } from './batch-feeds.js';
 import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
 import {
   groupTensors,
@@ -15,7 +14,7 @@ import {
   packWeights,
   unpackWeights,
 } from './graphs/parameter-groups.js';
-import type { TrainingGraph } from './graphs/training-graph.js';
+import { batchFeeds, type TrainingGraph } from './graphs/training-graph.js';
 import {
   type Feeds,
   floats,

@@ -17,11 +17,11 @@ import type { PartitionSettings } from '../../federation/partition/settings.js';
 import { readFileBytes, sha256, sha256OfFile } from '../files/read-file.js';
 import type { DataReading, FoundData } from '../sources/source-kind.js';
 import { clientTestName } from '../volume.js';
-import type { ArrayArchive } from './array-rows.js';
 import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfShards } from './given-shards.js';
-import { openNpz, rowsInMemory } from './npz.js';
+
+import { type ArrayArchive, openNpz, rowsInMemory } from './npz.js';
 import { readOwnership } from './ownership.js';
 import { openLargeNpz } from './streamed/npz-rows.js';
 import { isZipFile } from './zip.js';

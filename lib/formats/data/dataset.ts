@@ -24,11 +24,10 @@ import {
 } from '../../federation/examples.js';
 import { readFileBytes, readFileShared } from '../files/read-file.js';
 import type { OnReadProgress } from '../sources/source-kind.js';
-import { type ArrayArchive, listNames, type NpyRows } from './array-rows.js';
 import { type ArrayPlace, bytesToLookAt, type Fault, inputOf } from './input-array.js';
 import { npzLine, renameLine } from './mending-lines.js';
 import type { NpyArray } from './npy.js';
-import { openNpz, rowsInMemory } from './npz.js';
+import { type ArrayArchive, listNames, type NpyRows, openNpz, rowsInMemory } from './npz.js';
 import { targetsOf, type WantedTargets } from './target-array.js';
 
 /** The arrays of a dataset that brings its own test examples. */

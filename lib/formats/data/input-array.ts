@@ -10,9 +10,9 @@ import {
 } from '../../federation/example-rows.js';
 import { dtypeOf, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
 import { MAX_PIXEL } from '../../federation/pixel-scale.js';
-import type { NpyRows } from './array-rows.js';
 import { changeLine } from './mending-lines.js';
 import type { NpyDtype, NpyValues } from './npy.js';
+import type { NpyRows } from './npz.js';
 
 /** Makes the error of a failed check. */
 export type Fault = (expected: string, found: string, mend?: string) => DataError;

@@ -3,8 +3,8 @@ import { DataError } from '../../core/errors.js';
 import { formatShape } from '../../core/weights.js';
 import { wholeOf } from '../../federation/example-rows.js';
 import { type Ownership, ownersByKey } from '../../federation/partition/by-owner.js';
-import type { ArrayArchive } from './array-rows.js';
 import { numberKeysLine } from './mending-lines.js';
+import type { ArrayArchive } from './npz.js';
 
 /** Where the keys are. */
 interface KeyedDataset {

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { errorCode } from '../../core/system-errors.js';
 import { sizeOf } from '../../core/weights.js';
-import { type NpyRows, rowsOfArray } from '../data/array-rows.js';
+import { type NpyRows, rowsOfArray } from '../data/npz.js';
 import { exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
 import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';
 import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
-import { type NpyRows, rowsOfArray } from '../../data/array-rows.js';
+import { type NpyRows, rowsOfArray } from '../../data/npz.js';
 import { describeLine, type PicturesDescription } from '../description.js';
 import {
   archiveOfParts,

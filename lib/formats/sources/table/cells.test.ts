@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryDirectory } from '../../../../test/temporary-directory.js';
 import { wholeOf } from '../../../federation/example-rows.js';
-import type { NpyRows } from '../../data/array-rows.js';
+import type { NpyRows } from '../../data/npz.js';
 import { ScratchFile } from '../../files/scratch-file.js';
 import { findData } from '../registry.js';
 import type { ReadData } from '../source-kind.js';

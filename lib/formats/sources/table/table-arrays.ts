@@ -2,7 +2,7 @@
 import { DataError, UsageError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import type { DataFacts } from '../../../federation/examples.js';
-import { archiveOf, type NpyRows, rowsOfArray } from '../../data/array-rows.js';
+import { archiveOf, type NpyRows, rowsOfArray } from '../../data/npz.js';
 import { describeLine, type TableDescription } from '../description.js';
 import type { DataReading, ReadData } from '../source-kind.js';
 import { ownersOf, type Rule, targetValues } from './cell-values.js';

@@ -3,7 +3,7 @@ import { DataError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
 import { VALUE_ARRAYS } from '../../../federation/examples.js';
-import type { NpyRows } from '../../data/array-rows.js';
+import type { NpyRows } from '../../data/npz.js';
 import type { TableDescription } from '../description.js';
 import { categoryValues, filledBy } from './cell-values.js';
 import type { Column } from './column.js';
