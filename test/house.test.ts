@@ -1,6 +1,6 @@
 /** What the house promises beside its code: a portable lock file, sources that say what they hold, commands that exist. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execa } from 'execa';
@@ -38,6 +38,28 @@ test('every folder with sources is compiled: what tsc finds by an import alone w
     [...tops].filter((top) => !include.includes(top)),
     [],
   );
+});
+
+test('the slow tests are run by .ci/run, or a script of it, but for those that want what no such machine has', () => {
+  const elsewhere = {
+    'lib/engine/onnx/device.slow.test.ts': 'a GPU',
+    'lib/engine/conformance/tensorflow-node-gpu.slow.test.ts': 'a GPU',
+    'lib/engine/conformance/tensorflow-webgpu.slow.test.ts': 'a package that is installed by hand',
+    'test/tables-interop.slow.test.ts': 'pandas and pyarrow',
+    'test/nfs.slow.test.ts': 'user-mode-linux',
+  };
+  const scripts = ['.ci/run', ...readdirSync(join(projectRoot, 'scripts')).map((name) => `scripts/${name}`)]
+    .filter((path) => /^\.ci|\.sh$/.test(path))
+    .map(read);
+  const words = scripts.flatMap((script) =>
+    [...script.matchAll(/ --slow((?: (?:\\\n +)?[\w./-]+)+)|\b(?:tests|later)=\(([\w/ -]+)\)/g)].flatMap(
+      ([, slow = '', cluster = '']) => `${slow} ${cluster}`.split(/[\s\\]+/).filter((word) => word !== ''),
+    ),
+  );
+  const unnamed = readSources()
+    .map(({ path }) => path)
+    .filter((path) => path.endsWith('.slow.test.ts') && !words.some((word) => path.includes(word)));
+  assert.deepEqual(unnamed.sort(), Object.keys(elsewhere).sort());
 });
 
 test('the help lists every command, and each explains its options', async () => {

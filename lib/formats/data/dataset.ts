@@ -26,8 +26,8 @@ import { readFileBytes, readFileShared } from '../files/read-file.js';
 import type { OnReadProgress } from '../sources/source-kind.js';
 import { type ArrayPlace, bytesToLookAt, type Fault, inputOf } from './input-array.js';
 import { npzLine, renameLine } from './mending-lines.js';
-import type { NpyArray } from './npy.js';
-import { type ArrayArchive, listNames, type NpyRows, openNpz, rowsInMemory } from './npz.js';
+import type { NpyArray, NpyRows } from './npy.js';
+import { type ArrayArchive, listNames, openNpz, rowsInMemory } from './npz.js';
 import { targetsOf, type WantedTargets } from './target-array.js';
 
 /** The arrays of a dataset that brings its own test examples. */

@@ -11,8 +11,7 @@ import {
 import { dtypeOf, type ExampleValues, MAX_CHANNELS } from '../../federation/examples.js';
 import { MAX_PIXEL } from '../../federation/pixel-scale.js';
 import { changeLine } from './mending-lines.js';
-import type { NpyDtype, NpyValues } from './npy.js';
-import type { NpyRows } from './npz.js';
+import type { NpyDtype, NpyRows, NpyValues } from './npy.js';
 
 /** Makes the error of a failed check. */
 export type Fault = (expected: string, found: string, mend?: string) => DataError;

@@ -2,6 +2,7 @@
 import { dump, parse } from 'npyjs';
 import { DataError } from '../../core/errors.js';
 import { formatShape, sizeOf } from '../../core/weights.js';
+import { type ArrayRows, onePiece } from '../../federation/example-rows.js';
 import { dtypeOf, type ExampleDtype } from '../../federation/examples.js';
 import { numbersLine } from './mending-lines.js';
 
@@ -27,6 +28,15 @@ export interface NpyArray {
   readonly shape: readonly number[];
   /** Row-major; length is the product of `shape`. */
   readonly values: NpyValues;
+}
+
+/** Rows of an array of numpy. */
+export interface NpyRows extends ArrayRows<NpyValues> {
+  readonly dtype: NpyDtype;
+  /** Whether it is known that all numbers are finite. */
+  readonly areFinite?: boolean;
+  /** Whether NaN stands for a number that is missing, and for which the splitter puts another one. */
+  readonly lacksNumbers?: boolean;
 }
 
 /** Where an array comes from, for error messages. */
@@ -64,6 +74,12 @@ export function decodeNpy(bytes: Uint8Array, source: NpySource): NpyArray {
   const values = parseValues(bytes, header, dtype).subarray(0, sizeOf(shape));
   return { dtype, shape, values: header.fortranOrder ? toRowMajor(values, shape) : values };
 }
+
+/** An array that is in memory, as rows. */
+export const rowsOfArray = (array: NpyArray): NpyRows => ({
+  ...array,
+  pieces: () => onePiece(array.values),
+});
 
 /** How the values of an array lie in its file, for a reader of pieces. */
 export interface NpyLayout {
@@ -246,7 +262,7 @@ function npyError({ file, array }: NpySource, expected: string, found: string, m
 }
 
 /** What an npy header says, not yet believed. */
-export interface NpyHeader {
+interface NpyHeader {
   /** numpy's dtype string, e.g. `<f4`; for a structured dtype its whole list. */
   readonly descr: string;
   readonly fortranOrder: boolean;
@@ -277,7 +293,7 @@ const EXTENT = /^\d+L?$/;
  *
  * @throws what `fault` makes of the first thing that is wrong.
  */
-export function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader {
+function readNpyHeader(bytes: Uint8Array, fault: HeaderFault): NpyHeader {
   if (MAGIC.some((byte, at) => bytes[at] !== byte)) {
     throw fault(
       'start with the npy magic \\x93NUMPY',

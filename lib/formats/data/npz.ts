@@ -1,26 +1,9 @@
 /** Archives of arrays by their names: npz, numpy's zip of npy arrays, and what stands for one; rows may be more than memory holds. */
 import { DataError } from '../../core/errors.js';
 import { own } from '../../core/own.js';
-import { type ArrayRows, onePiece } from '../../federation/example-rows.js';
 import { foreignFile } from './foreign-data.js';
-import {
-  decodeNpy,
-  type NpyArray,
-  type NpyDtype,
-  type NpyValues,
-  npyParts,
-  type WritableValues,
-} from './npy.js';
+import { decodeNpy, type NpyArray, type NpyRows, npyParts, rowsOfArray, type WritableValues } from './npy.js';
 import { encodeZip, openZip } from './zip.js';
-
-/** Rows of an array of numpy. */
-export interface NpyRows extends ArrayRows<NpyValues> {
-  readonly dtype: NpyDtype;
-  /** Whether it is known that all numbers are finite. */
-  readonly areFinite?: boolean;
-  /** Whether NaN stands for a number that is missing, and for which the splitter puts another one. */
-  readonly lacksNumbers?: boolean;
-}
 
 /** Arrays by their names, which may be more than memory holds. */
 export interface ArrayArchive {
@@ -28,12 +11,6 @@ export interface ArrayArchive {
   /** The rows of one array. @throws {DataError} when it is missing, damaged, or no array that we read */
   rows(name: string): Promise<NpyRows>;
 }
-
-/** An array that is in memory, as rows. */
-export const rowsOfArray = (array: NpyArray): NpyRows => ({
-  ...array,
-  pieces: () => onePiece(array.values),
-});
 
 /** Arrays by their names as what an archive of them is. @param file named in error messages */
 export function archiveOf(arrays: Readonly<Record<string, NpyRows>>, file: string): ArrayArchive {

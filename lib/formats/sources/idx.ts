@@ -1,10 +1,11 @@
 /** Images and labels in the IDX format, as MNIST and its relatives are distributed: a pair of files, or two, gzipped or not. */
+
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';
 import { errorCode } from '../../core/system-errors.js';
 import { sizeOf } from '../../core/weights.js';
-import { type NpyRows, rowsOfArray } from '../data/npz.js';
+import { type NpyRows, rowsOfArray } from '../data/npy.js';
 import { exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
 import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
 

@@ -1,7 +1,9 @@
 /** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
+
 import type { DataError } from '../../core/errors.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
-import { type ArrayArchive, archiveOf, type NpyRows } from '../data/npz.js';
+import type { NpyRows } from '../data/npy.js';
+import { type ArrayArchive, archiveOf } from '../data/npz.js';
 import type { ScratchFile } from '../files/scratch-file.js';
 import type { DataDescription } from './description.js';
 import type { Understanding } from './understanding.js';

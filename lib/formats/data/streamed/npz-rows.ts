@@ -2,8 +2,8 @@
 import { sizeOf } from '../../../core/weights.js';
 import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
 import { MAX_EXPANSION } from '../../files/read-file.js';
-import { decodeNpy, MOST_HEAD_BYTES, type NpySource, npyLayout } from '../npy.js';
-import { type ArrayArchive, missingArray, type NpyRows, rowsOfArray } from '../npz.js';
+import { decodeNpy, MOST_HEAD_BYTES, type NpyRows, type NpySource, npyLayout, rowsOfArray } from '../npy.js';
+import { type ArrayArchive, missingArray } from '../npz.js';
 import { openZipFile, type ZipFile } from './zip-reader.js';
 import type { ZipEntry } from './zip-records.js';
 

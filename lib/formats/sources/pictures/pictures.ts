@@ -1,9 +1,10 @@
 /** Pictures in a folder for each class, alone or in folders for training and test. */
+
 import { readdir } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';
 import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
-import { type NpyRows, rowsOfArray } from '../../data/npz.js';
+import { type NpyRows, rowsOfArray } from '../../data/npy.js';
 import { describeLine, type PicturesDescription } from '../description.js';
 import {
   archiveOfParts,

@@ -1,4 +1,5 @@
 /** Tests of tables that are more than memory should hold: cells in a scratch file are those in memory, arrays in pieces those that are whole. */
+
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { temporaryDirectory } from '../../../../test/temporary-directory.js';
 import { wholeOf } from '../../../federation/example-rows.js';
-import type { NpyRows } from '../../data/npz.js';
+import type { NpyRows } from '../../data/npy.js';
 import { ScratchFile } from '../../files/scratch-file.js';
 import { findData } from '../registry.js';
 import type { ReadData } from '../source-kind.js';

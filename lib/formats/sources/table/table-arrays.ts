@@ -1,8 +1,10 @@
 /** From the columns of a table to the arrays that a model is trained on, by a description. */
+
 import { DataError, UsageError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import type { DataFacts } from '../../../federation/examples.js';
-import { archiveOf, type NpyRows, rowsOfArray } from '../../data/npz.js';
+import { type NpyRows, rowsOfArray } from '../../data/npy.js';
+import { archiveOf } from '../../data/npz.js';
 import { describeLine, type TableDescription } from '../description.js';
 import type { DataReading, ReadData } from '../source-kind.js';
 import { ownersOf, type Rule, targetValues } from './cell-values.js';

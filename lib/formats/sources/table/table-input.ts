@@ -1,9 +1,10 @@
 /** One input of a model from some columns of a table: its numbers for any rows, and what is known of them. */
+
 import { DataError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
 import { VALUE_ARRAYS } from '../../../federation/examples.js';
-import type { NpyRows } from '../../data/npz.js';
+import type { NpyRows } from '../../data/npy.js';
 import type { TableDescription } from '../description.js';
 import { categoryValues, filledBy } from './cell-values.js';
 import type { Column } from './column.js';
