@@ -31,6 +31,18 @@ test('a state comes back as it was written, and equal states give equal bytes', 
   assert.deepEqual(await encodeServerState(structuredClone(state)), bytes);
 });
 
+test('a state of which one bit is another is refused', async (t) => {
+  const file = join(await temporaryDirectory(t), 'server-state.h5');
+  const bytes = await encodeServerState(state);
+  const at = Buffer.from(bytes).indexOf(Buffer.from(Float32Array.of(1, -2, 3.5).buffer));
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await writeFile(file, bytes);
+  await assert.rejects(readServerState(file), {
+    name: 'DataError',
+    message: /expected \/m with the values .* found others: the file is damaged/,
+  });
+});
+
 test('what is no state is refused with what it is', async (t) => {
   const directory = await temporaryDirectory(t);
   const text = join(directory, 'text.h5');

@@ -7,7 +7,7 @@ import { parseDocument } from './files/json-document.js';
 import { readFileBytes } from './files/read-file.js';
 import { type Hdf5Reader, readHdf5 } from './hdf5/hdf5-reader.js';
 import { writeHdf5 } from './hdf5/hdf5-writer.js';
-import { writeArrays } from './keras/client-update-file.js';
+import { ownArrays, writeTensor } from './keras/client-update-file.js';
 
 /** What error messages call such a file. */
 const SERVER_STATE = 'the state of a server optimizer (HDF5)';
@@ -27,7 +27,7 @@ export interface ServerStateFile {
   readonly clip?: number | undefined;
 }
 
-/** The bytes of a state file: `/<slot>/<index>` holds an array, its attribute `name` the array's name. */
+/** The bytes of a state file: `/<slot>/<index>` holds an array, its attribute `name` the array's name, and the slot's `sha256` their digest. */
 export function encodeServerState(state: ServerStateFile): Promise<Uint8Array> {
   const { strategy, round, model, slots, lastRounds, clip } = state;
   return writeHdf5((hdf5) => {
@@ -36,7 +36,7 @@ export function encodeServerState(state: ServerStateFile): Promise<Uint8Array> {
     hdf5.text('/', 'fedbatch_model', model);
     hdf5.texts('/', 'fedbatch_slots', Object.keys(slots));
     for (const [slot, arrays] of Object.entries(slots)) {
-      writeArrays(hdf5, `/${slot}`, arrays);
+      writeTensor(hdf5, `/${slot}`, arrays);
     }
     if (clip !== undefined) hdf5.floats(CLIP, { shape: [1], values: Float64Array.of(clip) });
     if (lastRounds !== undefined)
@@ -58,7 +58,7 @@ export async function readServerState(path: string): Promise<ServerStateFile> {
       strategy: hdf5.text('/', 'fedbatch_strategy'),
       round: hdf5.integer('/', 'fedbatch_round'),
       model: hdf5.text('/', 'fedbatch_model'),
-      slots: Object.fromEntries(names.map((slot) => [slot, readSlot(hdf5, slot)])),
+      slots: Object.fromEntries(names.map((slot) => [slot, readSlot(hdf5, slot, path)])),
       ...(lastRounds === undefined ? {} : { lastRounds }),
       ...(clip === undefined ? {} : { clip }),
     };
@@ -81,10 +81,11 @@ function readLastRounds(hdf5: Hdf5Reader, file: string): LastRounds | undefined 
   });
 }
 
-function readSlot(hdf5: Hdf5Reader, slot: string): Weights {
+function readSlot(hdf5: Hdf5Reader, slot: string, file: string): Weights {
   const arrays: WeightArray[] = [];
   for (let path = `/${slot}/0`; hdf5.kind(path) === 'dataset'; path = `/${slot}/${arrays.length}`) {
     arrays.push({ name: hdf5.text(path, 'name'), ...hdf5.floats(path, ['float32']) });
   }
-  return arrays;
+  // A slot without arrays has no group.
+  return arrays.length === 0 ? arrays : ownArrays(hdf5, `/${slot}`, { file, arrays });
 }

@@ -41,6 +41,28 @@ describe('the extras of an update', () => {
     );
   });
 
+  it('are refused where a bit of a tensor is another; without a digest, as others may write them, they are taken', async () => {
+    const bytes = Buffer.from(await writeHdf5((hdf5) => writeExtras(hdf5, { change })));
+    const values = Buffer.from(change[0]?.values.buffer as ArrayBuffer);
+    const at = bytes.indexOf(values);
+    assert.ok(at >= 0);
+    const readBytes = () =>
+      readHdf5(bytes, 'u.h5', (hdf5) => readExtras(hdf5, 'u.h5', { kinds: KINDS, like }));
+    assert.deepEqual(await readBytes(), { change });
+    bytes[at] = (bytes[at] as number) ^ 1;
+    await assert.rejects(readBytes, {
+      name: 'DataError',
+      message:
+        /^u\.h5: expected \/fedbatch_extras\/change with the values .* found others: the file is damaged/,
+    });
+    const plain = await read((hdf5) => {
+      hdf5.group('/fedbatch_extras');
+      hdf5.group('/fedbatch_extras/change');
+      hdf5.floats('/fedbatch_extras/change/0', change[0] as (typeof change)[0]);
+    });
+    assert.deepEqual(plain, { change });
+  });
+
   const wrong: readonly (readonly [string, (hdf5: Hdf5Writer) => void, RegExp])[] = [
     [
       'of another shape',

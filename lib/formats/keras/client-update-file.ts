@@ -1,7 +1,10 @@
 /**
  * What a client update has beside a Keras model, which Keras itself passes over: its facts as HDF5 root attributes, and
- * below `/fedbatch_extras` what its strategy needs, a number as one float64, a tensor as a group of float32 arrays.
+ * below `/fedbatch_extras` what its strategy needs, a number as one float64, a tensor as a group of float32 arrays whose
+ * attribute `sha256` is that of their names and values: a client goes on from them rounds later, when no record of the
+ * file is looked at any more.
  */
+import { createHash } from 'node:crypto';
 import { DataError } from '../../core/errors.js';
 import type { WeightArray, Weights } from '../../core/weights.js';
 import { type ExtraKinds, type Extras, trainableOf } from '../../federation/client-side.js';
@@ -56,17 +59,43 @@ export function writeExtras(hdf5: Hdf5Writer, extras: Extras): void {
   for (const [name, extra] of Object.entries(extras)) {
     const path = `${EXTRAS}/${name}`;
     if (typeof extra === 'number') hdf5.floats(path, { shape: [1], values: Float64Array.of(extra) });
-    else writeArrays(hdf5, path, extra);
+    else writeTensor(hdf5, path, extra);
   }
 }
 
-/** Writes arrays below `path`, each under its place with the attribute `name`. */
-export function writeArrays(hdf5: Hdf5Writer, path: string, arrays: Weights): void {
+/** Writes arrays below `path`, each under its place with the attribute `name`, and the digest of all of them. */
+export function writeTensor(hdf5: Hdf5Writer, path: string, arrays: Weights): void {
   hdf5.group(path);
   for (const [index, array] of arrays.entries()) {
     hdf5.floats(`${path}/${index}`, array);
     hdf5.text(`${path}/${index}`, 'name', array.name);
   }
+  hdf5.text(path, SHA256, sha256OfArrays(arrays));
+}
+
+const SHA256 = 'sha256';
+
+function sha256OfArrays(arrays: Weights): string {
+  const hash = createHash('sha256');
+  for (const { name, values } of arrays)
+    hash.update(`${name}\0`).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return hash.digest('hex');
+}
+
+/** The arrays that were read below `path`. @throws {DataError} where they are others than its digest tells, if it has one */
+export function ownArrays(hdf5: Hdf5Reader, path: string, { file, arrays }: ReadArrays): Weights {
+  if (!hdf5.attributeNames(path).includes(SHA256) || hdf5.text(path, SHA256) === sha256OfArrays(arrays))
+    return arrays;
+  throw new DataError({
+    file,
+    expected: `${path} with the values that its attribute ${SHA256} was made of`,
+    found: 'others: the file is damaged',
+  });
+}
+
+interface ReadArrays {
+  readonly file: string;
+  readonly arrays: Weights;
 }
 
 /** Which extras are read, and the model that their tensors belong to. */
@@ -78,7 +107,7 @@ interface ExtrasOptions {
 /**
  * The extras that are there, of those that are asked for.
  *
- * @throws {DataError} when one is of another kind or shape
+ * @throws {DataError} when one is of another kind or shape, or its values are not those of its `sha256`, if it has one
  */
 export function readExtras(hdf5: Hdf5Reader, file: string, { kinds, like }: ExtrasOptions): Extras {
   const extras: Record<string, number | Weights> = {};
@@ -112,11 +141,12 @@ function readTensor(hdf5: Hdf5Reader, path: string, { file, like }: TensorOption
   const difference =
     compareArrays(outlines, like) ??
     (outlines.every(({ isPlain }) => isPlain) ? null : 'is stored in chunks, which may be compressed');
-  if (difference === null)
-    return outlines.map(({ name, shape, read }): WeightArray => ({ name, shape, values: read() }));
-  throw new DataError({
-    file,
-    expected: `${path} like the trainable arrays of the model`,
-    found: `that it ${difference}`,
-  });
+  if (difference !== null)
+    throw new DataError({
+      file,
+      expected: `${path} like the trainable arrays of the model`,
+      found: `that it ${difference}`,
+    });
+  const arrays = outlines.map(({ name, shape, read }): WeightArray => ({ name, shape, values: read() }));
+  return ownArrays(hdf5, path, { file, arrays });
 }
