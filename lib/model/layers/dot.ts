@@ -1,12 +1,10 @@
 /** Dot: the products of two values, summed over an axis of each. */
 import { ModelError } from '../../core/errors.js';
-import { div, mul } from '../primitives/arithmetic.js';
-import { clip, sqrt } from '../primitives/elementwise.js';
 import { multiply } from '../primitives/products.js';
-import { reduceSum } from '../primitives/reductions.js';
 import { reshape, transpose } from '../primitives/shaping.js';
 import { BATCH_AXIS, type Value } from '../primitives/value.js';
 import type { InputShapes, LayerModule } from './layer-module.js';
+import { toLengthOne } from './normalization/unit-normalization.js';
 import { type LayerWith, setting } from './settings.js';
 
 const settings = {
@@ -30,9 +28,6 @@ const settings = {
 };
 
 type DotLayer = LayerWith<'dot', typeof settings>;
-
-/** What keeps a length off 0, as in Keras. */
-const SMALLEST_SQUARE = 1e-12;
 
 /** `[…]` without the axis of each, the first input's extents before the second's; `[1]` where none are left. */
 export const dot: LayerModule<DotLayer> = {
@@ -60,17 +55,16 @@ export const dot: LayerModule<DotLayer> = {
       ]);
       const extent = value.shape[axis] as number;
       const rows = value.shape.slice(1).reduce((size, each) => size * each, 1) / extent;
-      const matrix = reshape(layer.normalize ? toLengthOne(last) : last, [BATCH_AXIS, rows, extent]);
+      const matrix = reshape(layer.normalize ? toLengthOne(last, [last.shape.length - 1]) : last, [
+        BATCH_AXIS,
+        rows,
+        extent,
+      ]);
       return at === 0 ? matrix : transpose(matrix, [0, 2, 1]);
     }) as unknown as readonly [Value, Value];
     return reshape(multiply(left, right), [BATCH_AXIS, ...dot.outputShape(layer, ...shapes)]);
   },
 };
-
-function toLengthOne(value: Value): Value {
-  const square = reduceSum(mul(value, value), { axes: [value.shape.length - 1], keepAxes: true });
-  return div(value, sqrt(clip(square, SMALLEST_SQUARE, 3.4e38)));
-}
 
 /** Which extents, given without the batch. @throws {ModelError} where there are none such, or they differ */
 function axesOf({ name, axes }: DotLayer, shapes: InputShapes): readonly [number, number] {

@@ -25,6 +25,7 @@ import { batchNormalization } from './normalization/batch-normalization.js';
 import { featureNormalization } from './normalization/feature-normalization.js';
 import { groupNormalization } from './normalization/group-normalization.js';
 import { layerNormalization } from './normalization/layer-normalization.js';
+import { unitNormalization } from './normalization/unit-normalization.js';
 import { eluLayer, leakyReluLayer, pReLU, reluLayer } from './rectifiers.js';
 import { rescaling } from './rescaling.js';
 import { flatten, permute, reshapeLayer } from './reshaping.js';
@@ -79,6 +80,7 @@ const MODULES = [
   batchNormalization,
   layerNormalization,
   groupNormalization,
+  unitNormalization,
   rescaling,
   featureNormalization,
   merge,

@@ -2,26 +2,18 @@
 import { standardize } from '../../primitives/reductions.js';
 import { reshape } from '../../primitives/shaping.js';
 import type { LayerModule } from '../layer-module.js';
-import { fixed, type LayerWith, setting } from '../settings.js';
+import { fixed, type LayerWith } from '../settings.js';
 import {
   gammaAndBeta,
   normalizationSettings,
+  normalizedOver,
   placesOfAxes,
   scaleAndShift,
   unfitAxes,
 } from './normalization.js';
 
 const settings = {
-  /** Those that are normalised over, as Keras counts, the batch being axis 0; -1 are the channels. */
-  axis: setting<readonly number[]>({
-    keys: ['axis'],
-    expected: 'the numbers of one or more axes',
-    fallback: [-1],
-    parse(value) {
-      const axes = [value].flat();
-      return axes.length > 0 && axes.every(Number.isSafeInteger) ? (axes as readonly number[]) : undefined;
-    },
-  }),
+  axis: normalizedOver,
   ...normalizationSettings,
   rmsScaling: fixed('rms_scaling', false, null),
 };

@@ -5,7 +5,7 @@ import { formatShape } from '../../../core/weights.js';
 import { add, mul } from '../../primitives/arithmetic.js';
 import type { Value } from '../../primitives/value.js';
 import type { LayerContext, LayerParameter } from '../layer-module.js';
-import { flag, numberWithin } from '../settings.js';
+import { flag, numberWithin, setting } from '../settings.js';
 
 /** Of every normalisation. */
 export const normalizationSettings = {
@@ -20,6 +20,17 @@ export const normalizationSettings = {
   /** Whether there is a gamma. */
   scale: flag('scale'),
 };
+
+/** Axes that are normalised over, as Keras counts, the batch being axis 0; -1 are the channels. */
+export const normalizedOver = setting<readonly number[]>({
+  keys: ['axis'],
+  expected: 'the numbers of one or more axes',
+  fallback: [-1],
+  parse(value) {
+    const axes = [value].flat();
+    return axes.length > 0 && axes.every(Number.isSafeInteger) ? (axes as readonly number[]) : undefined;
+  },
+});
 
 interface Affine {
   readonly center: boolean;
