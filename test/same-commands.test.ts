@@ -43,7 +43,7 @@ import { runCommand } from './program-host.js';
 import { settingsFromFlags } from './settings.js';
 import { projectRoot } from './sources.js';
 import { temporaryDirectory } from './temporary-directory.js';
-import { argumentsOf, jobWave, type StartedContainer, wavesOf } from './workflow-steps.js';
+import { argumentsOf, jobWave, type StartedContainer, TARGET_FACTS } from './workflow-steps.js';
 
 /** The programs of a run as commands of `npx fedbatch`. */
 const HOSTED: Readonly<Record<string, string>> = {
@@ -190,10 +190,7 @@ const containersOf = ({ spec }: V1Job): readonly StartedContainer[] => {
 /** What a workflow runs. */
 function workflowCommands(target: WorkflowName, run: Run): Commands {
   const files = renderWorkflow(target, { ...run, values: {}, threads: THREADS, isolates: true });
-  const waves = wavesOf(
-    target,
-    files.flatMap(({ objects }) => objects),
-  );
+  const waves = TARGET_FACTS[target].waves(files.flatMap(({ objects }) => objects));
   return containerCommands(waves, { directory: '/mnt', rounds: run.settings.federation.rounds });
 }
 
@@ -253,8 +250,10 @@ const RUNS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Two targets give the whole job up when a client fails for good. */
-const KEEPS_QUORUM: readonly WorkflowName[] = ['argo', 'kubeflow'];
+/** The others give the whole job up when a client fails for good. */
+const KEEPS_QUORUM = WORKFLOW_NAMES.filter(
+  (target) => TARGET_FACTS[target].refuses?.includes('tolerance.quorum') !== true,
+);
 
 describe('all targets run the same commands', () => {
   for (const [name, flags] of Object.entries(RUNS)) {

@@ -1,7 +1,8 @@
-/** What the tests know of each target: where the schemas of its objects are, and which containers it starts, in order. */
+/** What the tests know of each target: which containers it starts, in order, what it refuses, how its objects are checked. */
 import assert from 'node:assert/strict';
 import { INDEXED_CLIENT } from '../lib/formats/volume.js';
 import type { WorkflowName } from '../workflows/render-workflow.js';
+import type { DEFINITIONS } from './cluster/definitions.js';
 
 /** One container that a target starts; those of one wave run side by side. */
 export interface StartedContainer {
@@ -268,21 +269,6 @@ function kubeflowWaves(objects: readonly KubeflowObject[]): readonly Wave[] {
   });
 }
 
-/** What a target starts, in order; its objects are of a shape of its own, which the reader of its steps knows. */
-export function wavesOf(target: WorkflowName, objects: readonly unknown[]): readonly Wave[] {
-  const [first] = objects;
-  switch (target) {
-    case 'argo':
-      return argoWaves(first as ArgoWorkflow);
-    case 'kfp':
-      return kfpWaves(first as KfpPipeline);
-    case 'jobset':
-      return jobSetWaves(first as JobSet);
-    case 'kubeflow':
-      return kubeflowWaves(objects as readonly KubeflowObject[]);
-  }
-}
-
 /** The arguments of a container, its client told by name where the index of its Job tells it. */
 export function argumentsOf({ command, env }: StartedContainer): readonly string[] {
   const { JOB_COMPLETION_INDEX: index, FEDBATCH_CLIENTS: clients = '' } = env;
@@ -292,10 +278,47 @@ export function argumentsOf({ command, env }: StartedContainer): readonly string
   return [...words.map((word) => word.replaceAll(INDEXED_CLIENT, client)), `--client=${client}`];
 }
 
-/** Where the schema of each kind of object is: a file of workflows/fixtures, and its place in it. */
-export const DEFINITIONS: Readonly<Record<string, string>> = {
-  Workflow: 'argo#/$defs/Workflow',
-  JobSet: 'kubeflow#/$defs/JobsetV1alpha2JobSet',
-  TrainJob: 'kubeflow#/$defs/TrainerV1alpha1TrainJob',
-  TrainingRuntime: 'kubeflow#/$defs/TrainerV1alpha1TrainingRuntime',
+/** What the tests know of a target. */
+interface TargetFacts {
+  /** What it starts, in order. */
+  readonly waves: (objects: readonly unknown[]) => readonly Wave[];
+  /** Options that it refuses beside those that others do, and of these such as it honours. */
+  readonly refuses?: readonly string[];
+  readonly honours?: readonly string[];
+  /** Where the schema of each kind of its objects but Jobs is: a file of workflows/fixtures, and its place in it. */
+  readonly schemas: Readonly<Record<string, string>>;
+  /** What a real API server has to know; absent where its file is no object of Kubernetes. */
+  readonly definitions?: readonly (keyof typeof DEFINITIONS)[];
+}
+
+/** Of each target; its objects are of a shape of its own, which the reader of its steps knows. */
+export const TARGET_FACTS: Readonly<Record<WorkflowName, TargetFacts>> = {
+  argo: {
+    waves: ([workflow]) => argoWaves(workflow as ArgoWorkflow),
+    schemas: { Workflow: 'argo#/$defs/Workflow' },
+    definitions: ['argo'],
+  },
+  kfp: {
+    waves: ([pipeline]) => kfpWaves(pipeline as KfpPipeline),
+    refuses: ['tolerance.quorum', 'TTL_SECONDS', '--namespace', '--no-isolate'],
+    // Two documents that have no kind.
+    schemas: {},
+  },
+  jobset: {
+    waves: ([jobSet]) => jobSetWaves(jobSet as JobSet),
+    refuses: ['tolerance.quorum'],
+    // The recorder lays out what trainers see, where an index chooses it.
+    honours: ['PIPELINE_IMAGE'],
+    schemas: { JobSet: 'kubeflow#/$defs/JobsetV1alpha2JobSet' },
+    definitions: ['jobset'],
+  },
+  kubeflow: {
+    waves: (objects) => kubeflowWaves(objects as readonly KubeflowObject[]),
+    honours: ['PIPELINE_IMAGE'],
+    schemas: {
+      TrainJob: 'kubeflow#/$defs/TrainerV1alpha1TrainJob',
+      TrainingRuntime: 'kubeflow#/$defs/TrainerV1alpha1TrainingRuntime',
+    },
+    definitions: ['jobset', 'trainer'],
+  },
 };

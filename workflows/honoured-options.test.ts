@@ -14,6 +14,7 @@ import { flagOf, type Setting } from '../lib/settings/setting.js';
 import { SETTINGS, settingAt } from '../lib/settings/table.js';
 import { checkedValue } from '../lib/settings/value-type.js';
 import { filled } from '../test/settings.js';
+import { TARGET_FACTS } from '../test/workflow-steps.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
 import type { WorkflowOptions } from './workflow-job.js';
 
@@ -151,14 +152,11 @@ const BY_ALL = [
   ...['--storage-class', '--nfs-cluster-ip'],
   ...Object.keys(foreignPlaceholders(STAGE_TEMPLATES)),
 ];
-/** The recorder lays out what trainers see, where an index chooses it. */
-const WITH_RECORDER = BY_ALL.filter((name) => name !== 'PIPELINE_IMAGE');
-const REFUSED: Readonly<Record<WorkflowName, readonly string[]>> = {
-  argo: BY_ALL,
-  kubeflow: WITH_RECORDER,
-  jobset: [...WITH_RECORDER, 'tolerance.quorum'],
-  kfp: [...BY_ALL, 'tolerance.quorum', 'TTL_SECONDS', '--namespace', '--no-isolate'],
-};
+
+function refusedBy(target: WorkflowName): readonly string[] {
+  const { refuses = [], honours = [] } = TARGET_FACTS[target];
+  return [...BY_ALL.filter((name) => !honours.includes(name)), ...refuses].sort();
+}
 
 describe('every option of a target', () => {
   it('is walked', () => {
@@ -181,7 +179,7 @@ describe('every option of a target', () => {
       const fates = [...CASES].map(([name, each]) => [name, fateOf(target, each)] as const);
       const named = (fate: string) => fates.flatMap(([name, found]) => (found === fate ? [name] : [])).sort();
       assert.deepEqual(named('dropped'), []);
-      assert.deepEqual(named('refused'), [...REFUSED[target]].sort());
+      assert.deepEqual(named('refused'), refusedBy(target));
     });
   }
 });

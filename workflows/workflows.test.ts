@@ -21,7 +21,7 @@ import { finishRun } from '../test/runs.js';
 import { settingsFromFlags } from '../test/settings.js';
 import { projectRoot } from '../test/sources.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { argumentsOf, DEFINITIONS, type StartedContainer, wavesOf } from '../test/workflow-steps.js';
+import { argumentsOf, type StartedContainer, TARGET_FACTS } from '../test/workflow-steps.js';
 import { renderWorkflow, WORKFLOW_NAMES, type WorkflowName } from './render-workflow.js';
 import type { WorkflowOptions } from './workflow-job.js';
 
@@ -92,7 +92,7 @@ function problemsOf(target: WorkflowName, objects: readonly Rendered[]): readonl
   return objects.flatMap((object) =>
     object.kind === 'Job'
       ? problems(JOB, (object as unknown as { spec: object }).spec)
-      : problems(DEFINITIONS[object.kind] ?? object.kind, object),
+      : problems(TARGET_FACTS[target].schemas[object.kind] ?? object.kind, object),
   );
 }
 
@@ -190,7 +190,7 @@ describe('a target is given', () => {
 
   it('the programs that are the entry points of the images', () => {
     const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
-    for (const [container] of wavesOf('argo', objectsOf('argo'))) {
+    for (const [container] of TARGET_FACTS.argo.waves(objectsOf('argo'))) {
       const program = container?.command[1] ?? '';
       if (program.endsWith('/trainer/init-cli.js')) continue;
       assert.ok(dockerfile.includes(`ENTRYPOINT ["node", "${program}"]`), program);
@@ -221,7 +221,7 @@ describe('a target is given', () => {
 
   it('the same tasks in the same order as every other', () => {
     const [first, ...others] = WORKFLOW_NAMES.map((target) => {
-      const waves = wavesOf(target, objectsOf(target));
+      const waves = TARGET_FACTS[target].waves(objectsOf(target));
       return waves.map((wave) => wave.map(task).sort());
     });
     assert.deepEqual(
@@ -233,7 +233,7 @@ describe('a target is given', () => {
 
   it('the clients that fedbatch run selects, and rules for them', () => {
     const selection = { clients: 4, fraction: 0.5, minClients: 1 };
-    const waves = wavesOf('argo', objectsOf('argo'));
+    const waves = TARGET_FACTS.argo.waves(objectsOf('argo'));
     [1, 2].forEach((round) => {
       const trained = waves[3 * round - 1]?.map(({ command }) => command.at(-1));
       const selected = selectClients(selection, { seed: 3, round });
@@ -338,7 +338,7 @@ describe('a target is given', () => {
 
   it('a quorum where it can keep one, and a clear refusal where not', () => {
     const flags = ['--fraction', '1', '--quorum', '50%'];
-    const waves = wavesOf('argo', objectsOf('argo', flags));
+    const waves = TARGET_FACTS.argo.waves(objectsOf('argo', flags));
     assert.ok(waves[3]?.[0]?.command.includes('--min-updates=2'));
     assert.match(JSON.stringify(objectsOf('argo', flags)), /"continueOn":\{"failed":true\}/);
     assert.doesNotMatch(JSON.stringify(objectsOf('argo')), /continueOn/);

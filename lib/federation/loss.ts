@@ -12,22 +12,16 @@ const LOSSES = {
   mae: { keras: ['mean_absolute_error', 'MeanAbsoluteError'], parameters: [] },
   huber: { keras: ['huber_loss', 'Huber'], parameters: ['delta'] },
   poisson: { keras: ['Poisson'], parameters: [] },
+  log_cosh: { keras: ['LogCosh'], parameters: [] },
   msle: { keras: ['mean_squared_logarithmic_error', 'MeanSquaredLogarithmicError'], parameters: [] },
 } as const satisfies Readonly<
-  Record<LossName, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
+  Record<string, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
 >;
 
 type LossParameter = Exclude<keyof LossSettings, 'name'>;
 
 /** The name of a loss; the kind of targets decides between Keras' categorical and sparse categorical cross-entropy. */
-export type LossName =
-  | 'categorical_crossentropy'
-  | 'binary_crossentropy'
-  | 'mse'
-  | 'mae'
-  | 'huber'
-  | 'poisson'
-  | 'msle';
+export type LossName = keyof typeof LOSSES;
 
 /** All names. */
 export const LOSS_NAMES = Object.keys(LOSSES) as readonly LossName[];

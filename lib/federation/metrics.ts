@@ -44,12 +44,15 @@ export const isMetric = (name: string): boolean => metricNamed(name) !== undefin
 const betterBy = (name: string) => METRICS[metricNamed(name) ?? 'loss'].better;
 
 /** The metrics of each kind of task; the first one leads. */
-const OF_TASK: Readonly<Record<TaskName, readonly [MetricName, ...MetricName[]]>> = {
+const OF_TASK = {
   classification: ['accuracy', 'top5', 'precision', 'recall', 'f1'],
   binary: ['accuracy', 'auc', 'precision', 'recall', 'f1'],
   'multi-label': ['f1', 'accuracy', 'auc', 'precision', 'recall'],
   regression: ['rmse', 'mae', 'rmspe', 'r2'],
-};
+} as const satisfies Readonly<Record<TaskName, readonly [MetricName, ...MetricName[]]>>;
+
+/** Every metric of a kind of task; NaN where the examples do not allow one. */
+export type MetricsOf<T extends TaskName> = Readonly<Record<(typeof OF_TASK)[T][number], number>>;
 
 /** An output of a model, and what is learned there. */
 interface JudgedOutput {

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AskedSettings } from './complete.js';
 import { byFlag, flagOf, GROUPS, type Setting, type SettingsPart, type SettingsStage } from './setting.js';
-import { expectedOf, parseText, type SettingValue, type ValueType } from './value-type.js';
+import { expectedOf, listedNames, parseText, type SettingValue, type ValueType } from './value-type.js';
 
 /** Which settings a command takes, and what its help says otherwise than the table. */
 export interface CommandSettings {
@@ -76,7 +76,7 @@ export function settingOption(
 ): Option {
   const { type, symbol = 'value', meanings } = setting;
   const own = stage === undefined ? undefined : setting.helpIn?.[stage];
-  const sentence = help ?? own ?? setting.help;
+  const sentence = (help ?? own ?? setting.help) + listedNames(type);
   const explained = Object.entries(meanings ?? {}).map(([word, meaning]) => `\n${word}: ${meaning}`);
   const flag = flagOf(setting, stage) as string;
   const option = new Option(

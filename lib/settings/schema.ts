@@ -1,7 +1,7 @@
 /** The table of settings as zod schemas: how run.json holds them, for reading records and for describing them. */
 import { z } from 'zod';
 import type { Setting } from './setting.js';
-import { checkedValue, expectedOf, type ValueType } from './value-type.js';
+import { checkedValue, expectedOf, listedNames, type ValueType } from './value-type.js';
 
 /** The schema of a value. */
 function valueSchema(type: ValueType): z.ZodType {
@@ -82,7 +82,7 @@ const alwaysOrNever = ({ recorded, otherwise }: Setting): Setting['recorded'] =>
   recorded === 'never' || otherwise !== undefined ? recorded : 'always';
 
 function recordedSchema({ type, recorded, older, defaultsBy, otherwise, help }: Setting): z.ZodType {
-  const schema = valueSchema(type).describe(help);
+  const schema = valueSchema(type).describe(help + listedNames(type));
   if (older !== undefined) return schema.default(older);
   // A parameter that its scheme or strategy has a value for is recorded with it.
   const isKnown = defaultsBy !== undefined && otherwise === undefined;

@@ -36,6 +36,8 @@ export interface TextType {
   readonly kind: 'text';
   readonly expected: string;
   readonly read?: (text: string) => string | undefined;
+  /** Words that it may begin with, which help lists. */
+  readonly names?: readonly string[];
 }
 
 /** The values of a setting. */
@@ -73,9 +75,17 @@ export function choice<const C extends string>(choices: readonly C[]): ChoiceTyp
 export const onOff: SwitchType = { kind: 'switch' };
 
 /** A text, e.g. a path; `expected` says what one looks like. */
-export function text(expected: string, read?: TextType['read']): TextType {
-  return { kind: 'text', expected, ...(read === undefined ? {} : { read }) };
+export function text(
+  expected: string,
+  read?: TextType['read'],
+  others: Pick<TextType, 'names'> = {},
+): TextType {
+  return { kind: 'text', expected, ...(read === undefined ? {} : { read }), ...others };
 }
+
+/** Behind a sentence of help: the names that a text may begin with. */
+export const listedNames = (type: ValueType): string =>
+  type.kind === 'text' && type.names !== undefined ? `: ${type.names.join(', ')}` : '';
 
 /** For messages: "Expected …". */
 export function expectedOf(type: ValueType): string {

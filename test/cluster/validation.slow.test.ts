@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { TEMPLATE_NAMES } from '../../k8s/manifests/templates.js';
-import { WORKFLOW_NAMES, type WorkflowName } from '../../workflows/render-workflow.js';
+import { WORKFLOW_NAMES } from '../../workflows/render-workflow.js';
 import { runCommand } from '../program-host.js';
 import { projectRoot } from '../sources.js';
+import { TARGET_FACTS } from '../workflow-steps.js';
 import { apply, kubectl, makePlace, noCluster, notOurs, type Place } from './cluster.js';
 import { type DEFINITIONS, define } from './definitions.js';
 
@@ -35,14 +36,6 @@ const VARIANTS: readonly (readonly string[])[] = [
   ],
   ['--rounds', '2', '--gpu', '1', '--queue', 'team', '--set', 'TRAINER_CPU=4', ...METRICS],
 ];
-
-/** Which definitions a target's objects need; the pipeline of Kubeflow Pipelines is no object of Kubernetes. */
-const TARGETS: Readonly<Record<WorkflowName, readonly (keyof typeof DEFINITIONS)[] | undefined>> = {
-  argo: ['argo'],
-  jobset: ['jobset'],
-  kubeflow: ['jobset', 'trainer'],
-  kfp: undefined,
-};
 
 /** Other files of objects, and the definitions that they need. */
 const FILES: Readonly<Record<string, readonly (keyof typeof DEFINITIONS)[]>> = {
@@ -158,7 +151,7 @@ describe('on a real API server', { skip: noCluster }, () => {
   });
 
   for (const target of WORKFLOW_NAMES) {
-    const definitions = TARGETS[target];
+    const { definitions } = TARGET_FACTS[target];
     const skip = notOurs || (definitions === undefined && 'its file is no object of Kubernetes');
     it(`takes every rendering for ${target}`, { skip }, async (t) => {
       for (const each of definitions ?? []) {

@@ -34,6 +34,10 @@ const LOSSES: Readonly<Record<LossName, (tf: TensorFlow, terms: LossTerms) => Tf
     return tf.mul(near, tf.sub(distance, tf.mul(near, 0.5)));
   },
   poisson: (tf, { output, target }) => tf.sub(output, tf.mul(target, tf.log(tf.add(output, 1e-7)))),
+  log_cosh(tf, { output, target }) {
+    const error = tf.sub(output, target);
+    return tf.sub(tf.add(error, tf.softplus(tf.mul(error, -2))), Math.LN2);
+  },
   msle(tf, { output, target }) {
     const logarithm = (value: Tf.Tensor) => tf.log1p(tf.maximum(value, 1e-7));
     return tf.square(tf.sub(logarithm(output), logarithm(target)));

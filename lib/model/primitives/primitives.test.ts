@@ -1,5 +1,6 @@
 /** Each primitive's vector-Jacobian product agrees with finite differences of its node, both run by ONNX Runtime. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -11,6 +12,7 @@ import {
   ofTwo,
   type Problem,
 } from '../../../test/slopes.js';
+import { projectRoot, readSources } from '../../../test/sources.js';
 import { sizeOf } from '../../core/weights.js';
 import type { Extent } from '../graph/window-geometry.js';
 import { add, div, maximum, minimum, mul, sub } from './arithmetic.js';
@@ -22,6 +24,7 @@ import {
   erf,
   exp,
   leakyRelu,
+  log,
   logSoftmax,
   rectify,
   relu,
@@ -34,7 +37,7 @@ import {
 import { channelsFirst, fromChannelsFirst, laidOut } from './layout.js';
 import { averagePool, maxPool } from './pooling.js';
 import { multiplyRows } from './products.js';
-import { reduceMax, reduceMean, standardize } from './reductions.js';
+import { reduceMax, reduceMean, reduceSum, standardize } from './reductions.js';
 import { concat, expand, pad, reshape, transpose } from './shaping.js';
 import { BATCH_AXIS, type Value } from './value.js';
 
@@ -78,6 +81,7 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
   minimum: ofTwo((a, b) => minimum(a, add(b, 1 / 16))),
   'arithmetic with numbers': ofOne((x) => sub(1, div(mul(add(x, 0.5), 3), 2))),
   sqrt: ofOne(sqrt, { lowest: 8 }),
+  log: ofOne(log, { lowest: 8 }),
   exp: ofOne(exp),
   abs: ofOne(abs),
   relu: ofOne(relu),
@@ -138,6 +142,7 @@ const PROBLEMS: Readonly<Record<string, fc.Arbitrary<Problem>>> = {
     expand(reshape(x, [...x.shape, 1, 1]), [...x.shape.map(() => 1), 2, 1 + (choose % 3)]),
   ),
   reduceMean: ofOne((x, choose) => reduceMean(x, reduction(choose, x))),
+  reduceSum: ofOne((x, choose) => reduceSum(x, reduction(choose, x))),
   reduceMax: ofOne((x, choose) => reduceMax(x, reduction(choose, x))),
   'reduceMean of channels first': ofOne((x, choose) => reduceMean(first(x), reduction(choose, x)), {
     shape: image,
@@ -194,6 +199,23 @@ describe('vector-Jacobian product', () => {
         { numRuns: 6, seed: 3 },
       ));
   }
+
+  it('of every operator is tried', async () => {
+    const sources = readSources(join(projectRoot, 'lib/model/primitives'));
+    const tests = sources.filter(({ path }) => path.endsWith('.test.ts'));
+    const tried = tests.map(({ text }) => text.replaceAll(/^import [^;]*;$/gm, '')).join('');
+    const names = sources
+      .filter(({ path }) => /(arithmetic|elementwise|products|reductions|shaping|pooling)\.ts$/.test(path))
+      .flatMap(({ text }) =>
+        [...text.matchAll(/^export (?:const|function) (\w+)/gm)].map(([, name]) => name),
+      );
+    assert.ok(names.length > 40, `${names.length}`);
+    // Rows are taken by whole numbers, which have no slope; the sum of products is one of tensors.
+    assert.deepEqual(
+      names.filter((name) => !new RegExp(`\\b${name}\\b(?!')`).test(tried)),
+      ['sumOfProducts', 'gatherRows'],
+    );
+  });
 
   it('would be seen to be wrong', async () => {
     const apply = (...[x]: readonly Value[]) => {

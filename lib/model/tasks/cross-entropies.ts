@@ -16,7 +16,6 @@ const clipped = (probability: number) =>
 
 /** One class out of several: labels, and a softmax over the outputs. */
 export const categoricalCrossEntropy: LossModule = {
-  name: 'categorical_crossentropy',
   logitsOf: 'softmax',
   targets: 'labels',
   graph({ output: logits, target, weights, settings }) {
@@ -81,7 +80,6 @@ const smoothed = (target: number, smoothing: number) => target * (1 - smoothing)
 
 /** Each output for itself: how likely it is that the target is 1. */
 export const binaryCrossEntropy: LossModule = {
-  name: 'binary_crossentropy',
   logitsOf: 'sigmoid',
   targets: 'numbers',
   graph({ output: logits, target, weights, settings }) {

@@ -1,6 +1,6 @@
 /** What a loss is: its form in the graph of a training step, and its value for one example. */
 
-import type { LossName, LossSettings } from '../../federation/loss.js';
+import type { LossSettings } from '../../federation/loss.js';
 import type { Tensor } from '../graph/graph-builder.js';
 import { mul } from '../primitives/arithmetic.js';
 import { reduceSum } from '../primitives/reductions.js';
@@ -21,7 +21,6 @@ export interface LossTerms {
 
 /** One loss. */
 export interface LossModule {
-  readonly name: LossName;
   /** The activation that makes a model's outputs of the logits from which the loss is computed in a graph. */
   readonly logitsOf?: 'softmax' | 'sigmoid';
   /** What one target is: the number of a class, or as many numbers as there are outputs. */

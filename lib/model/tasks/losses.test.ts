@@ -82,10 +82,15 @@ const SETTINGS: readonly LossSettings[] = [
   { name: 'huber' },
   { name: 'huber', delta: 0.5 },
   { name: 'poisson' },
+  { name: 'log_cosh' },
   { name: 'msle' },
 ];
 
 describe('losses', () => {
+  it('are all tried', () => {
+    assert.deepEqual(new Set(SETTINGS.map(({ name }) => name)), new Set(LOSS_NAMES));
+  });
+
   for (const settings of SETTINGS) {
     const { targets: kind, logitsOf } = lossModule(settings);
     // Multiples of 1/8 off the corners, and above 0 where logarithms are taken.
@@ -161,6 +166,7 @@ describe('losses', () => {
       ['huber', [1, 2], [0, 4], 1],
       ['huber:delta=0.5', [1, 2], [0, 4], 0.625],
       ['poisson', [1, 2], [0, 4], 0.1137055],
+      ['log_cosh', [1, 2], [0, 4], 0.8793917],
       ['msle', [1, 2], [0, 4], 0.3706988],
       ['categorical_crossentropy:label_smoothing=0.2', [0.25, 0.75], [1], 0.3975424],
       ['binary_crossentropy:from_logits', [2, -1], [1, 1], 0.7200948],

@@ -1,33 +1,39 @@
 /** The registry of losses, and what a model has to be for one. */
 
 import { ModelError } from '../../core/errors.js';
-import type { Losses, LossSettings, OutputLoss } from '../../federation/loss.js';
+import {
+  LOSS_NAMES,
+  type Losses,
+  type LossName,
+  type LossSettings,
+  type OutputLoss,
+} from '../../federation/loss.js';
 import type { ModelDescription } from '../model-description.js';
 import { type OperationPlan, operationsBefore, planOperations } from '../operations.js';
 import { binaryCrossEntropy, categoricalCrossEntropy } from './cross-entropies.js';
 import type { LossModule } from './loss-module.js';
 import {
   huber,
+  logCosh,
   meanAbsoluteError,
   meanSquaredError,
   meanSquaredLogarithmicError,
   poisson,
 } from './regression-losses.js';
 
-const LOSSES: readonly LossModule[] = [
-  categoricalCrossEntropy,
-  binaryCrossEntropy,
-  meanSquaredError,
-  meanAbsoluteError,
+const MODULES: Readonly<Record<LossName, LossModule>> = {
+  categorical_crossentropy: categoricalCrossEntropy,
+  binary_crossentropy: binaryCrossEntropy,
+  mse: meanSquaredError,
+  mae: meanAbsoluteError,
   huber,
   poisson,
-  meanSquaredLogarithmicError,
-];
+  log_cosh: logCosh,
+  msle: meanSquaredLogarithmicError,
+};
 
 /** The loss of this name. */
-export function lossModule({ name }: Pick<LossSettings, 'name'>): LossModule {
-  return LOSSES.find((loss) => loss.name === name) as LossModule;
-}
+export const lossModule = ({ name }: Pick<LossSettings, 'name'>): LossModule => MODULES[name];
 
 /** The losses of a model's outputs: the given one of each, or that which goes with the activation it ends in. */
 export function outputLosses(description: ModelDescription, given?: Losses): readonly OutputLoss[] {
@@ -41,8 +47,11 @@ export const lossAt = (losses: Losses | undefined, at: number): OutputLoss | und
 /** The loss of an output of which nothing else is said: its activation tells it. */
 export function defaultLoss(description: ModelDescription, at = 0): LossSettings {
   const plan = planOperations(description);
-  const ofLogits = LOSSES.find(({ logitsOf }) => logitsOf && operationsBefore(plan, logitsOf, at));
-  return { name: ofLogits?.name ?? 'mse' };
+  const ofLogits = LOSS_NAMES.find((name) => {
+    const { logitsOf } = MODULES[name];
+    return logitsOf && operationsBefore(plan, logitsOf, at);
+  });
+  return { name: ofLogits ?? 'mse' };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The metrics of a task, computed exactly over all test examples. */
 import { type ExampleTargets, labelsOf } from '../../federation/examples.js';
-import type { MetricValues } from '../../federation/metrics.js';
+import type { MetricsOf, MetricValues } from '../../federation/metrics.js';
 import { type OutputTask, widthOf } from './task.js';
 
 /** What is kept of one answer: of classes the predicted one and the rank of the right one, else the outputs. */
@@ -42,7 +42,8 @@ export function metricsOf(
 ): MetricValues {
   const { name } = task;
   const outputs = widthOf(task);
-  if (name === 'classification') return classMetrics(answers, labelsOf(targets) as Int32Array, outputs);
+  if (name === 'classification')
+    return finite(classMetrics(answers, labelsOf(targets) as Int32Array, outputs));
   const columns = Array.from({ length: outputs }, (_, at) => ({
     found: column(answers, { at, size: outputs }),
     wanted: column(targets.values, { at, size: outputs }),
@@ -76,7 +77,11 @@ const mean = (values: ArrayLike<number>) => sum(Array.from(values)) / values.len
 /** Fewer classes than this have no sixth one. */
 const TOP = 5;
 
-function classMetrics(answers: Float32Array, labels: Int32Array, classes: number): MetricValues {
+function classMetrics(
+  answers: Float32Array,
+  labels: Int32Array,
+  classes: number,
+): MetricsOf<'classification'> {
   const predicted = column(answers, { at: 0, size: 2 });
   const ranks = column(answers, { at: 1, size: 2 });
   const counts = new Map<number, Counts>();
@@ -93,7 +98,7 @@ function classMetrics(answers: Float32Array, labels: Int32Array, classes: number
   });
   return {
     accuracy: sum(Array.from(counts.values(), ({ right }) => right)) / labels.length,
-    ...(classes > TOP ? { top5: mean(ranks.map((rank) => (rank < TOP ? 1 : 0))) } : {}),
+    top5: classes > TOP ? mean(ranks.map((rank) => (rank < TOP ? 1 : 0))) : Number.NaN,
     ...meanScores([...counts.values()]),
   };
 }
@@ -106,7 +111,7 @@ interface Counts {
 }
 
 /** Precision, recall and F1, each 0 where it has nothing to be computed from, and their means. */
-function meanScores(counts: readonly Counts[]): MetricValues {
+function meanScores(counts: readonly Counts[]) {
   const share = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
   return {
     precision: mean(counts.map(({ right, said }) => share(right, said))),
@@ -118,7 +123,7 @@ function meanScores(counts: readonly Counts[]): MetricValues {
 /** Said to hold is what is more likely than not. */
 const holds = (value: number) => value > 0.5;
 
-function binaryMetrics(columns: readonly Column[]): MetricValues {
+function binaryMetrics(columns: readonly Column[]): MetricsOf<'binary' | 'multi-label'> {
   const counts = columns.map(({ found, wanted }) => ({
     right: sum(found.map((value, row) => Number(holds(value) && holds(wanted[row] as number)))),
     said: found.filter(holds).length,
@@ -154,7 +159,7 @@ function areaUnderRoc({ found, wanted }: Column): number {
   return (ranks - (held * (held + 1)) / 2) / (held * others);
 }
 
-function regressionMetrics(columns: readonly Column[]): MetricValues {
+function regressionMetrics(columns: readonly Column[]): MetricsOf<'regression'> {
   const each = columns.map(({ found, wanted }) => {
     const errors = found.map((value, row) => value - (wanted[row] as number));
     const middle = mean(wanted);

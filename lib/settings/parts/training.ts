@@ -61,10 +61,11 @@ export const TRAINING = part('training', {
         const loss = parseAskedLoss(given);
         return loss && writeAskedLoss(loss);
       },
+      { names: LOSS_NAMES },
     ),
     default: 'auto',
     otherwise: 'auto, that of a compiled model, or what goes with model and data',
-    help: `loss (or a=mse,b=mae): ${LOSS_NAMES.join(', ')}`,
+    help: 'loss (or a=mse,b=mae)',
     symbol: 'name',
     group: 'Model and local training',
     stages: ['split', 'init', 'train', 'evaluate', 'simulate'],
