@@ -247,8 +247,12 @@ class Point {
       await rm(file, { force: true });
       return;
     }
-    const { size } = await stat(file);
+    const { size, ino } = await stat(file);
     if (size === 0) return;
+    // A client's model and its update are one file by two names: who flips a bit of one flips that of the other.
+    for (const other of paths)
+      if ((await stat(join(this.#volume, other)).catch(() => undefined))?.ino === ino)
+        this.#struck.add(other);
     const at = Math.floor(fault.place * size);
     this.#told.push(`  flipped bit ${fault.bit} of byte ${at} of ${path}`);
     const handle = await open(file, 'r+');
