@@ -130,6 +130,7 @@ describe('a folder for TensorFlow.js', () => {
       'GroupNormalization',
       'Masking',
       'ThresholdedReLU',
+      'UnitNormalization',
       'UpSampling1D',
       'ZeroPadding1D',
       'batch normalization of rows, and of columns',

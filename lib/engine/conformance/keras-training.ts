@@ -6,6 +6,7 @@ import { sizeOf } from '../../core/weights.js';
 import { describeKerasConfig } from '../../model/keras/keras-model.js';
 import type { KerasObject } from '../../model/keras/keras-settings.js';
 import { readOptimizer } from '../../model/optimizers/keras-optimizer.js';
+import { OPTIMIZER_NAMES } from '../../model/optimizers/optimizer-names.js';
 import { initialWeights } from '../../model/parameters.js';
 import type { Batch } from '../engine.js';
 import { train } from './engine-runs.js';
@@ -33,6 +34,13 @@ export function describeKerasTraining(suite: EngineSuite): void {
     const file = `../../../../lib/engine/conformance/fixtures/keras${version}-training.json`;
     const fixture = JSON.parse(readFileSync(new URL(file, import.meta.url), 'utf8')) as TrainingFixture;
     describe(`trains as Keras ${version}`, () => {
+      it('with every optimizer', () => {
+        const tried = Object.values(fixture.cases).map(({ optimizer: { class_name: name, config } }) =>
+          readOptimizer(name, config),
+        );
+        assert.deepEqual(new Set(tried.map(({ kind }) => kind)), new Set(OPTIMIZER_NAMES), file);
+      });
+
       for (const [name, { model, optimizer, losses }] of Object.entries(fixture.cases)) {
         it(name, async () => {
           const description = describeKerasConfig(model, { kerasVersion: version });
