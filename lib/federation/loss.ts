@@ -15,13 +15,21 @@ const LOSSES = {
   log_cosh: { keras: ['LogCosh'], parameters: [] },
   msle: { keras: ['mean_squared_logarithmic_error', 'MeanSquaredLogarithmicError'], parameters: [] },
 } as const satisfies Readonly<
-  Record<string, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
+  Record<LossName, { readonly keras: readonly string[]; readonly parameters: readonly LossParameter[] }>
 >;
 
 type LossParameter = Exclude<keyof LossSettings, 'name'>;
 
 /** The name of a loss; the kind of targets decides between Keras' categorical and sparse categorical cross-entropy. */
-export type LossName = keyof typeof LOSSES;
+export type LossName =
+  | 'categorical_crossentropy'
+  | 'binary_crossentropy'
+  | 'mse'
+  | 'mae'
+  | 'huber'
+  | 'poisson'
+  | 'log_cosh'
+  | 'msle';
 
 /** All names. */
 export const LOSS_NAMES = Object.keys(LOSSES) as readonly LossName[];
