@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExitCode } from '../../lib/core/errors.js';
 import { randomStream } from '../../lib/core/random.js';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import { copyState, type Job, type JobName } from './jobs.js';
 import {
   endBreaches,
@@ -73,6 +74,8 @@ class Point {
   readonly #output: string[] = [];
   /** Files that a fault has damaged, and not the programs. */
   readonly #struck = new Set<string>();
+  /** What files were after a bit of them was flipped: by sha256. */
+  readonly #damagedBytes = new Set<string>();
   readonly #damages: Fault[] = [];
   #isStruck = false;
 
@@ -117,7 +120,7 @@ class Point {
       const after = await readTree(this.#volume);
       if (this.#isRefused(session)) return;
       this.#require(endingBreaches(session, [...faults, ...this.#damages]));
-      this.#require(visibleBreaches(after, this.#job, this.#struck));
+      this.#require(visibleBreaches(after, this.#job, this.#struckIn(after)));
       this.#requireKept(before, after);
       before = after;
     }
@@ -145,6 +148,12 @@ class Point {
     if (this.#job.startsOver || !this.#job.isRun) return;
     this.#require(resultBreaches(after));
     this.#require(repeatedBreaches(finishedFiles(before), before, after));
+  }
+
+  /** With the other names of a damaged file: a client's model is its update, a global model may be the best one. */
+  #struckIn(tree: VolumeTree): ReadonlySet<string> {
+    const copies = [...tree].filter(([, { sha256 }]) => this.#damagedBytes.has(sha256));
+    return new Set([...this.#struck, ...copies.map(([path]) => path)]);
   }
 
   #hasKind(kind: Fault['kind']): boolean {
@@ -247,12 +256,8 @@ class Point {
       await rm(file, { force: true });
       return;
     }
-    const { size, ino } = await stat(file);
+    const { size } = await stat(file);
     if (size === 0) return;
-    // A client's model and its update are one file by two names: who flips a bit of one flips that of the other.
-    for (const other of paths)
-      if ((await stat(join(this.#volume, other)).catch(() => undefined))?.ino === ino)
-        this.#struck.add(other);
     const at = Math.floor(fault.place * size);
     this.#told.push(`  flipped bit ${fault.bit} of byte ${at} of ${path}`);
     const handle = await open(file, 'r+');
@@ -260,6 +265,7 @@ class Point {
       const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, at);
       buffer[0] = (buffer[0] ?? 0) ^ (1 << fault.bit);
       await handle.write(buffer, 0, 1, at);
+      this.#damagedBytes.add(sha256(await handle.readFile()));
     } finally {
       await handle.close();
     }
