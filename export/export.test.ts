@@ -16,7 +16,6 @@ import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { requireValid } from '../test/results.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
-import { FORMAT_NAMES } from './format.js';
 
 let directory: string;
 let work: string;
@@ -148,7 +147,7 @@ describe('fedbatch export', () => {
     await assertRefused(
       ['tiny', '--to', 'torch'],
       2,
-      new RegExp(`Allowed choices are ${FORMAT_NAMES.join(', ')}`),
+      /Allowed choices are onnx, savedmodel, tfjs, safetensors, keras/,
     );
     await writeFile(join(work, 'text.h5'), 'no model');
     await assertRefused(['text.h5', '--to', 'onnx'], 3, /^text\.h5: expected a Keras model/);
@@ -229,7 +228,7 @@ it('the library does the same, and calls options by their names', async () => {
   assert.deepEqual([to, facts.sha256], ['onnx', sha256(await readFile(model))]);
   await assert.rejects(exportModel({ model, to: 'torch' as 'onnx' }), {
     name: 'UsageError',
-    message: `to: expected one of ${FORMAT_NAMES.join(', ')}, found "torch".`,
+    message: 'to: expected one of onnx, savedmodel, tfjs, safetensors, keras, found "torch".',
   });
   await assert.rejects(exportModel({ model, to: 'keras', output }), {
     message: `output ${output}: the name of a .keras file ends in .keras.`,

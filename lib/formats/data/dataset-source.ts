@@ -20,7 +20,6 @@ import { clientTestName } from '../volume.js';
 import { datasetOf, type ExampleReading, readShard } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
 import { isDirectory, listGivenShards, sha256OfShards } from './given-shards.js';
-
 import { type ArrayArchive, openNpz, rowsInMemory } from './npz.js';
 import { readOwnership } from './ownership.js';
 import { openLargeNpz } from './streamed/npz-rows.js';

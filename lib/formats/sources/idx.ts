@@ -1,5 +1,4 @@
 /** Images and labels in the IDX format, as MNIST and its relatives are distributed: a pair of files, or two, gzipped or not. */
-
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../core/errors.js';

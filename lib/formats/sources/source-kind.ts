@@ -1,5 +1,4 @@
 /** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
-
 import type { DataError } from '../../core/errors.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
 import type { NpyRows } from '../data/npy.js';

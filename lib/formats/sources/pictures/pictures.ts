@@ -1,5 +1,4 @@
 /** Pictures in a folder for each class, alone or in folders for training and test. */
-
 import { readdir } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';

@@ -1,5 +1,4 @@
 /** Tests of tables that are more than memory should hold: cells in a scratch file are those in memory, arrays in pieces those that are whole. */
-
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

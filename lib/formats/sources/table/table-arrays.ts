@@ -1,5 +1,4 @@
 /** From the columns of a table to the arrays that a model is trained on, by a description. */
-
 import { DataError, UsageError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import type { DataFacts } from '../../../federation/examples.js';

@@ -1,5 +1,4 @@
 /** One input of a model from some columns of a table: its numbers for any rows, and what is known of them. */
-
 import { DataError } from '../../../core/errors.js';
 import { own } from '../../../core/own.js';
 import { sizeOf } from '../../../core/weights.js';
