@@ -190,7 +190,12 @@ describe('a run of a model that is given', () => {
       2,
       /give --learning-rate/,
     ],
-    ['nothing, but its optimizer', ['--optimizer', 'compiled'], 2, /--init gives: none is given/],
+    [
+      'nothing, but its optimizer',
+      ['--optimizer', 'compiled'],
+      2,
+      /takes the optimizer of a compiled model: name the model with --init/,
+    ],
     [
       'a strategy that its optimizer does not go with',
       ['--init', 'mine.h5', '--strategy', 'scaffold', '--simulate'],

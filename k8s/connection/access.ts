@@ -67,7 +67,7 @@ export function accessOf(config: Kubeconfig, context: string | undefined): KubeA
   }
   const missing = (kind: string, wanted: string | undefined) =>
     new UsageError(
-      `The context ${name} in ${chosen.file} names the ${kind} ${wanted ?? '(none)'}, which no kubeconfig tells of.`,
+      `The context ${name} in ${chosen.file} names the ${kind} ${wanted ?? '(none)'}, which no kubeconfig defines.`,
     );
   const cluster = clusterNamed(config, chosen.cluster ?? '');
   if (cluster === undefined) throw missing('cluster', chosen.cluster);

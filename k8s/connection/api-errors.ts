@@ -29,7 +29,7 @@ const MOST_CHARACTERS = 300;
 
 /** What is wrong with the kubeconfig, as the codes of Node and OpenSSL tell it. */
 const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [
-  [/^ENOTFOUND$/, 'has a name that is not known here: see to the server of the kubeconfig, or to the VPN'],
+  [/^ENOTFOUND$/, 'has a name that is not known here: check the server of the kubeconfig, and the VPN'],
   [
     /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/,
     'shows a certificate that is not trusted here: name its certificate-authority in the kubeconfig, or in NODE_EXTRA_CA_CERTS',
@@ -40,7 +40,7 @@ const MISCONFIGURED: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /ALTNAME_INVALID/,
-    'shows a certificate for another name: see to the server of the kubeconfig, or give its tls-server-name',
+    'shows a certificate for another name: check the server of the kubeconfig, or set its tls-server-name',
   ],
   [
     /WRONG_VERSION_NUMBER|^EPROTO$/,

@@ -122,8 +122,13 @@ test('what answers and is no API server is told as what it is', async (t) => {
       '',
       /answers HTTP 302 with another address \(https:\/\/login\.example\/\)/,
     ],
-    [200, { 'Content-Type': 'application/json' }, '{"ok":true}', /answers as no Kubernetes API server does/],
-    [200, { 'Content-Type': 'application/json' }, '[]', /answers as no Kubernetes API server does/],
+    [
+      200,
+      { 'Content-Type': 'application/json' },
+      '{"ok":true}',
+      /does not answer as a Kubernetes API server does/,
+    ],
+    [200, { 'Content-Type': 'application/json' }, '[]', /does not answer as a Kubernetes API server does/],
     [
       400,
       { 'Content-Type': 'text/plain' },

@@ -147,6 +147,6 @@ function requireApi(answer: IncomingMessage, server: string): void {
   answer.resume();
   const found = isRedirect ? `another address (${headers.location})` : `a web page (${type.split(';')[0]})`;
   throw new UsageError(
-    `${server} answers HTTP ${statusCode} with ${found}: expected a Kubernetes API server. Log in to the cluster, or see to the server of the kubeconfig.`,
+    `${server} answers HTTP ${statusCode} with ${found}: expected a Kubernetes API server. Log in to the cluster, or check the server of the kubeconfig.`,
   );
 }

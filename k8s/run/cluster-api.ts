@@ -101,7 +101,9 @@ const WATCH_SECONDS = 60;
 const WATCH_SLACK_MS = 10_000;
 
 const noApiServer = (server: string) =>
-  new UsageError(`${server} answers as no Kubernetes API server does: see to the server of the kubeconfig.`);
+  new UsageError(
+    `${server} does not answer as a Kubernetes API server does: check the server of the kubeconfig.`,
+  );
 
 /** The cluster of a connection. */
 export async function clusterApi(

@@ -71,7 +71,6 @@ const MIN_SKETCH = 1024;
 
 interface Passed {
   readonly client: number | undefined;
-  readonly examples: number;
   readonly norm: number;
 }
 
@@ -91,21 +90,36 @@ export function createUpdateMeter(
   const passed: Passed[] = [];
   /** Of one update after the other; memory that nothing is written into yet takes no room. */
   const kept = new (isSketch ? Int16Array : Float32Array)(isKept ? most * length : 0);
-  const units = new Float64Array(most);
   const keptOf = (at: number) => kept.subarray(at * length, (at + 1) * length);
-  const keep = (sums: Float32Array, at: number) => {
-    if (!isSketch) return kept.set(sums, at * length);
+  /** Lengths of what is kept, in its units. */
+  const lengths = new Float64Array(most);
+  // Added to as updates come, while clients still train: at the end of a round everybody waits.
+  const mean = new Float64Array(isKept ? length : 0);
+  /** Keeps sums as whole multiples of the unit that is returned, or as they are. */
+  const keep = (sums: Float32Array, into: Float32Array | Int16Array): number => {
+    if (!isSketch) {
+      into.set(sums);
+      return 1;
+    }
     let largest = 0;
     for (let place = 0; place < length; place++) largest = Math.max(largest, Math.abs(sums[place] as number));
     const unit = largest === 0 ? 1 : largest / MAX_INT16;
-    const start = at * length;
-    for (let place = 0; place < length; place++)
-      kept[start + place] = Math.round((sums[place] as number) / unit);
-    units[at] = unit;
+    for (let place = 0; place < length; place++) into[place] = Math.round((sums[place] as number) / unit);
+    return unit;
   };
   const count: UpdateMeter['count'] = ({ sums, squares }, { client, examples }) => {
-    if (isKept) keep(sums, passed.length);
-    passed.push({ client, examples, norm: Math.sqrt(squares) });
+    if (isKept) {
+      const own = keptOf(passed.length);
+      const factor = examples * keep(sums, own);
+      let square = 0;
+      for (let at = 0; at < length; at++) {
+        const value = own[at] as number;
+        square += value * value;
+        mean[at] = (mean[at] as number) + factor * value;
+      }
+      lengths[passed.length] = Math.sqrt(square);
+    }
+    passed.push({ client, norm: Math.sqrt(squares) });
   };
   const sums = new Float32Array(length);
   return {
@@ -129,18 +143,11 @@ export function createUpdateMeter(
           client === undefined ? [] : { client, norm: significant(norm) },
         );
       }
-      const mean = new Float64Array(length);
-      for (const [index, { examples }] of passed.entries()) {
-        const values = keptOf(index);
-        const factor = isSketch ? examples * (units[index] as number) : examples;
-        for (let at = 0; at < length; at++) mean[at] = (mean[at] as number) + factor * (values[at] as number);
-      }
       const meanNorm = Math.sqrt(dot(mean, mean));
       return passed.flatMap(({ client, norm }, index) => {
         if (client === undefined) return [];
         // Their unit is above and below.
-        const values = keptOf(index);
-        const cosine = dot(values, mean) / (Math.sqrt(dot(values, values)) * meanNorm);
+        const cosine = dot(keptOf(index), mean) / ((lengths[index] as number) * meanNorm);
         return {
           client,
           norm: significant(norm),
@@ -172,7 +179,7 @@ function beginMeasuring(sums: Float32Array, isSketch: boolean): Measuring {
       const end = values.length;
       for (let from = 0; from < end; ) {
         if (more === 0) {
-          more = Math.min(RUN, length - place);
+          more = isSketch ? Math.min(RUN, length - place) : length - place;
           factor = isSketch ? signOf(runs++) : 1;
         }
         const to = Math.min(end, from + more);
@@ -199,10 +206,7 @@ function signOf(number: number): number {
   return ((bits ^ (bits >>> 16)) & 1) * 2 - 1;
 }
 
-function dot(
-  a: Float64Array | Float32Array | Int16Array,
-  b: Float64Array | Float32Array | Int16Array,
-): number {
+function dot(a: Float64Array | Float32Array | Int16Array, b: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number);
   return sum;

@@ -84,7 +84,9 @@ export function checkCompiled({ model, training }: RunSettings, named: Naming): 
   const chosen = `${named('training.optimizer')} ${COMPILED}`;
   const file = modelFile(model);
   if (file === undefined) {
-    throw new UsageError(`${chosen} is that of a model that ${named('model.init')} gives: none is given.`);
+    throw new UsageError(
+      `${chosen} takes the optimizer of a compiled model: name the model with ${named('model.init')}.`,
+    );
   }
   const changing = SCHEDULE.find((place) => valueAt({ training }, place) !== undefined);
   if (learningRate !== undefined || changing === undefined) return;
@@ -157,8 +159,8 @@ export function checkClients(
   const { privacy } = settings;
   if (privacy !== undefined && privacy.delta * clients >= 1) {
     throw new UsageError(
-      `${named('strategy.privacy.delta')} ${privacy.delta} of ${clients} clients promises nothing: it lets one of them be ` +
-        `told outright; expected less than ${1 / clients}.`,
+      `${named('strategy.privacy.delta')} ${privacy.delta} of ${clients} clients gives no privacy: publishing all data of one ` +
+        `client would satisfy it; expected less than ${1 / clients}.`,
     );
   }
   const adaptive = adaptiveClip(privacy);

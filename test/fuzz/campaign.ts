@@ -13,6 +13,7 @@ const NOTHING: Cost = { cpuMs: 0, addedBytes: 0 };
 /** What is asked of a campaign. */
 export interface CampaignOptions {
   readonly target: string;
+  /** In all, those that the journal remembers among them. */
   readonly inputs: number;
   readonly seed: number;
   /** No piece begins after this time. */
@@ -48,16 +49,15 @@ type JournalLine = { readonly target: string; readonly seed: number } & (
     }
 );
 
-/** Reads so many inputs more, or as many as there is time for. */
+/** Reads inputs until there are so many, or as many as there is time for. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { target, seed, inputs, untilMs, tell } = options;
   const state = createState(options, await readCorpus(target));
   let { piece } = state;
-  const goal = state.result().inputs + inputs;
   let reader: ReaderProcess | undefined;
   try {
-    for (; state.result().inputs < goal && performance.now() < untilMs; piece++) {
-      const count = Math.min(PIECE_INPUTS, goal - state.result().inputs);
+    for (; state.result().inputs < inputs && performance.now() < untilMs; piece++) {
+      const count = Math.min(PIECE_INPUTS, inputs - state.result().inputs);
       let from = 0;
       while (from < count) {
         reader ??= await startReader({ target, corpus: state.result().corpus, isGuided: true });

@@ -30,7 +30,7 @@ describe('the kinds of failure', () => {
       tell: () => undefined,
     };
     await runCampaign({ ...options, inputs: 2_000 });
-    const after = await runCampaign({ ...options, inputs: 2_000 });
+    const after = await runCampaign({ ...options, inputs: 4_000 });
     assert.equal(after.inputs, 4_000);
     const pieces = (await readFile(journal, 'utf8')).matchAll(/"piece":(\d+)/g);
     assert.deepEqual([...new Set(Array.from(pieces, ([, piece]) => piece))], ['0', '1', '2', '3']);

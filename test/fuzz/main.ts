@@ -25,7 +25,7 @@ const SECONDS = { s: 1, m: 60, h: 3_600 } as const;
 
 const program = new Command('npm run test:fuzz --')
   .option('--target <names>', `some of ${Object.keys(TARGETS).join(', ')}`, Object.keys(TARGETS).join(','))
-  .option('--inputs <n>', 'inputs for all targets together', '10000')
+  .option('--inputs <n>', 'inputs for all targets together, those of the journal among them', '10000')
   .option('--seed <n>', 'what they are drawn from', '1')
   .option('--for <time>', 'at most so long, such as 90s, 5m, 2h')
   .option('--journal <file>', 'remembers what was done, so that the same command goes on')

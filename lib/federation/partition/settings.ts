@@ -57,7 +57,7 @@ export const PARTITION_PARAMETERS = {
   },
   alpha: {
     schemes: ['dirichlet', 'quantity-skew'],
-    help: 'the smaller, the more the clients differ',
+    help: 'concentration of the Dirichlet distribution: the smaller, the more the clients differ',
     symbol: 'alpha',
     kind: 'positive',
     default: 0.5,
@@ -72,7 +72,7 @@ export const PARTITION_PARAMETERS = {
   },
   sigma: {
     schemes: ['power-law'],
-    help: 'the larger, the more the sizes of shards differ',
+    help: 'sigma of log-normal shard sizes: the larger, the more they differ',
     symbol: 'sigma',
     kind: 'positive',
     default: 2,
@@ -80,7 +80,7 @@ export const PARTITION_PARAMETERS = {
   },
   key: {
     schemes: ['by-key'],
-    help: 'name of the array in the npz that says whose each example is',
+    help: 'by which column of a table, or array of whole numbers of an npz, examples are assigned to clients',
     symbol: 'array',
     kind: 'name',
   },

@@ -31,7 +31,7 @@ export const trimmedMean = comparing({
   parameters: {
     // A share β below 0.5, or a number of updates b from 1.
     trim: {
-      help: 'left out on each side: a share below 0.5, or a number of updates',
+      help: 'updates left out at each end, weight by weight: a share below 0.5, or a number',
       symbol: 'share',
       min: 0,
       default: 0.2,

@@ -8,7 +8,7 @@ import { averaging, type StrategyParameter } from './strategy-module.js';
 
 /** η, of every strategy whose server takes a step. */
 export const SERVER_LEARNING_RATE = {
-  help: "the server's step",
+  help: "the server's learning rate",
   symbol: 'eta',
   above: 0,
 } satisfies StrategyParameter;

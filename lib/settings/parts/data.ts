@@ -95,7 +95,7 @@ export const DATASET = part('dataset', {
   minClientsPerStatistic: {
     type: whole({ min: 1 }),
     default: 1,
-    help: 'clients that have to stand behind a category, or a least or greatest value; rarer ones are not told',
+    help: 'fewest clients that must contribute to a category, minimum or maximum; others are withheld',
     symbol: 'clients',
     group: 'Data and partition',
     stages: ['split'],

@@ -162,7 +162,7 @@ export const TRAINING = part('training', {
   nesterov: {
     type: onOff,
     default: false,
-    help: "Nesterov's momentum instead, for sgd",
+    help: 'Nesterov momentum in place of plain momentum, for sgd',
     group: 'Model and local training',
     stages: ['init', 'train', 'simulate'],
     affects: 'results',
