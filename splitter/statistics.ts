@@ -18,6 +18,7 @@ import {
   describeFeatures,
   featuresOf,
   type NumberStatistics,
+  withheldOf,
 } from '../lib/federation/statistics.js';
 import type { OwnedDataset } from '../lib/formats/data/dataset-source.js';
 import { featureNames } from '../lib/formats/keras/data-names.js';
@@ -80,8 +81,11 @@ export async function inputStatistics(
     const { columns, categories } = facts?.inputs?.[input.name] ?? {};
     if (categories !== undefined) {
       const { counts } = await mergedOf(at, inputs, { create: createCategoryStatistics, fewest });
+      const withheld = withheldOf(counts, fewest);
       found[input.name] = {
-        counts: Array.from({ length: categories.length + 1 }, (_, each) => counts.get(each)?.values ?? 0),
+        counts: Array.from({ length: categories.length + 1 }, (_, each) =>
+          withheld.has(each) ? null : (counts.get(each)?.values ?? 0),
+        ),
       };
     } else if (isScalable(input) && (columns !== undefined || normalize === 'on')) {
       const names = featureNames({ name: input.name, columns }, featuresOf(input));

@@ -26,6 +26,7 @@ import {
   featuresOf,
   type NumberStatistics,
   piecesOf,
+  withheldOf,
 } from '../lib/federation/statistics.js';
 import { featureNames } from '../lib/formats/keras/data-names.js';
 import {
@@ -90,9 +91,9 @@ export async function collectStatistics(
       kind: 'numbers' as const,
       input: column.name,
       name,
-      clients: statistics.clients[feature] as number,
       ...momentsOf(features[at]?.[feature], statistics, feature),
       ...distributionOf(binsOf[at]?.[feature], histograms[at]?.[feature], fewest),
+      ...withheldCounts(statistics, feature, fewest),
       ...(alone === undefined
         ? {}
         : {
@@ -206,26 +207,42 @@ function distributionOf(bins: Bins | undefined, counted: Histogram | undefined, 
   return { quantiles: QUANTILES.map((share) => quantileOf(histogram, share)), histogram };
 }
 
+/** Null for what too few clients stand behind; the counts of a histogram come to the number of values. */
+function withheldCounts(
+  { values, clients, missing, lacking }: NumberStatistics,
+  feature: number,
+  fewest: number,
+): Pick<NumbersResult, 'clients'> & Partial<Pick<NumbersResult, 'values' | 'missing' | 'histogram'>> {
+  const [having, without] = [clients[feature] as number, lacking[feature] as number];
+  const counts = new Map([
+    ['values', { values: values[feature] as number, clients: having }],
+    ['missing', { values: missing[feature] as number, clients: without }],
+  ]);
+  const isTold = withheldOf(counts, fewest).size === 0;
+  return {
+    clients: having > 0 && having < fewest ? null : having,
+    ...(isTold ? {} : { values: null, missing: null, histogram: null }),
+  };
+}
+
 function categoriesResult(
   { name, names, firstNamed }: Column,
   { counts }: CategoryStatistics,
   fewest: number,
 ): CategoriesResult {
+  const withheld = withheldOf(counts, fewest);
   const isMissing = (number: number) => firstNamed === 1 && number === 0;
-  const occurring = [...counts].filter(([number]) => !isMissing(number));
-  const isTold = ([, { clients }]: (typeof occurring)[0]) => clients >= fewest;
-  const withheld = occurring.filter((each) => !isTold(each));
+  const told = [...counts].filter(([number]) => !withheld.has(number) && !isMissing(number));
+  const missing = firstNamed === 1 ? (counts.get(0)?.values ?? 0) : 0;
   return {
     ...{ kind: 'categories', input: name, name },
-    missing: firstNamed === 1 ? (counts.get(0)?.values ?? 0) : 0,
-    categories: occurring.filter(isTold).map(([number, { values, clients }]) => ({
+    // Whether none lacks one, or too few do, is not told either.
+    missing: firstNamed === 1 && withheld.size > 0 && (missing === 0 || withheld.has(0)) ? null : missing,
+    categories: told.map(([number, { values, clients }]) => ({
       name: names?.[number - firstNamed] ?? `${number}`,
       values,
       clients,
     })),
-    withheld: {
-      categories: withheld.length,
-      values: withheld.reduce((sum, [, { values }]) => sum + values, 0),
-    },
+    withheld: [...withheld].reduce((sum, number) => sum + (counts.get(number)?.values ?? 0), 0),
   };
 }

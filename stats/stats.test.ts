@@ -3,12 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import fc from 'fast-check';
 import { encodeNpz } from '../lib/formats/data/npz.js';
 import type { CategoriesResult, NumbersResult, StatisticsResult } from '../lib/formats/statistics-result.js';
+import { silentReporter } from '../lib/observability/events.js';
 import { runCommand } from '../test/program-host.js';
 import { lastLine } from '../test/programs.js';
 import { requireValid } from '../test/results.js';
 import { sharedDirectory } from '../test/temporary-directory.js';
+import type { ClientSource } from './clients.js';
+import { collectStatistics } from './collect.js';
 
 const ROWS = 60;
 const income = (row: number) => 1e4 + 1500 * ((row * 7) % ROWS);
@@ -67,7 +71,7 @@ describe('fedbatch stats', () => {
         { name: 'Bern', values: 29, clients: 3 },
         { name: 'Genf', values: 1, clients: 1 },
       ],
-      withheld: { categories: 0, values: 0 },
+      withheld: 0,
     });
     assert.equal(numbersIn(result, 'price').values, ROWS, 'targets are told of, too');
   });
@@ -114,15 +118,106 @@ describe('fedbatch stats', () => {
       found.histogram.counts.reduce((sum, each) => sum + each, 0),
       ROWS,
     );
-    assert.deepEqual(
-      categoriesIn(result, 'city').categories.map(({ name }) => name),
-      ['Basel', 'Bern'],
-    );
-    assert.deepEqual(categoriesIn(result, 'city').withheld, { categories: 1, values: 1 });
+    // What is not told comes to 60 - 30, whoever subtracts: Genf's one value lies among Bern's.
+    const { categories, withheld } = categoriesIn(result, 'city');
+    assert.deepEqual([categories, withheld], [[{ name: 'Basel', values: ROWS / 2, clients: 3 }], ROWS / 2]);
     const { stdout } = await stats('sales.csv', '--client', 'shop', '--min-clients-per-statistic', '2');
     assert.doesNotMatch(stdout, /Genf|from client to client/);
+    assert.match(stdout, /^city: Basel 30 \(3\), withheld: 30$/m);
     assert.match(stdout, /Behind each statistic stand at least 2 clients/);
   });
+
+  const anyRow = fc.record({
+    city: fc.nat({ max: 4 }),
+    size: fc.constantFrom(1, 2, 5, 9, Number.NaN),
+    label: fc.nat({ max: 2 }),
+  });
+  const anyClients = fc.array(fc.array(anyRow, { minLength: 1, maxLength: 7 }), {
+    minLength: 2,
+    maxLength: 6,
+  });
+  type Row = typeof anyRow extends fc.Arbitrary<infer R> ? R : never;
+  const toldOf = (clients: readonly (readonly Row[])[], fewest: number) => {
+    const source: ClientSource = {
+      ...{ path: 'rows', owners: clients.map(() => undefined) },
+      facts: { inputs: { city: { categories: ['Basel', 'Bern', 'Chur', 'Genf'] } } },
+      read: async (client) => {
+        const rows = clients[client] as readonly Row[];
+        const [shape, length] = [[rows.length, 1], [rows.length]];
+        return {
+          examples: {
+            inputs: [
+              { name: 'city', shape, values: Int32Array.from(rows, (row) => row.city) },
+              { name: 'size', shape, values: Float64Array.from(rows, (row) => row.size) },
+            ],
+            targets: [{ name: 'y', shape: length, values: Int32Array.from(rows, ({ label }) => label) }],
+          },
+        };
+      },
+    };
+    const { signal } = new AbortController();
+    return collectStatistics(source, { fewest, bins: 4, reporter: silentReporter, signal });
+  };
+  const CELLS = { city: (row: Row) => row.city, y: (row: Row) => row.label };
+
+  it('tells no count of fewer clients than are asked for, and none that follows from those that are told', () =>
+    fc.assert(
+      fc.asyncProperty(anyClients, fc.integer({ min: 1, max: 6 }), async (clients, wanted) => {
+        const fewest = Math.min(wanted, clients.length);
+        const result = await toldOf(clients, fewest);
+        const behind = (isIn: (row: Row) => boolean) => clients.filter((rows) => rows.some(isIn)).length;
+        const counted = (isIn: (row: Row) => boolean) => clients.flat().filter(isIn).length;
+        const requireEnough = (count: number, isIn: (row: Row) => boolean) => {
+          assert.equal(count, counted(isIn));
+          assert.ok(count === 0 || behind(isIn) >= fewest, `${count} values of ${behind(isIn)} clients`);
+        };
+        for (const [name, cellOf] of Object.entries(CELLS)) {
+          const { categories, missing, withheld } = categoriesIn(result, name);
+          const names = name === 'city' ? ['none', 'Basel', 'Bern', 'Chur', 'Genf'] : ['0', '1', '2'];
+          const nameOf = (row: Row) => names[cellOf(row)] as string;
+          const shown = new Set(categories.map((each) => each.name));
+          for (const each of categories) requireEnough(each.values, (row) => nameOf(row) === each.name);
+          if (missing !== null) requireEnough(missing, (row) => nameOf(row) === 'none');
+          const isWithheld = (row: Row) =>
+            !shown.has(nameOf(row)) && (nameOf(row) !== 'none' || missing === null);
+          requireEnough(withheld, isWithheld);
+        }
+        const size = numbersIn(result, 'size');
+        if (size.values !== null) requireEnough(size.values, (row) => !Number.isNaN(row.size));
+        if (size.missing !== null) requireEnough(size.missing, (row) => Number.isNaN(row.size));
+        assert.equal(size.values === null, size.missing === null);
+        assert.ok(size.values !== null || size.histogram === null);
+        assert.ok(size.clients === null || size.clients === 0 || size.clients >= fewest);
+      }),
+    ));
+
+  it('tells the same whichever of fewer clients has what', () =>
+    fc.assert(
+      fc.asyncProperty(
+        anyClients,
+        fc.integer({ min: 2, max: 6 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 50 }),
+        async (clients, wanted, choices) => {
+          const fewest = Math.min(wanted, clients.length);
+          const holders = (given: typeof clients, city: number) =>
+            given.filter((rows) => rows.some((row) => row.city === city)).length;
+          const rare = [0, 1, 2, 3, 4].filter((city) => holders(clients, city) < fewest);
+          let next = 0;
+          const another = ({ city, ...row }: Row): Row => ({
+            ...row,
+            city: rare.includes(city)
+              ? (rare[(choices[next++ % choices.length] ?? 0) % rare.length] as number)
+              : city,
+          });
+          const others = clients.map((rows) => rows.map(another));
+          fc.pre(next > 0 && rare.every((city) => holders(others, city) < fewest));
+          assert.deepEqual(
+            categoriesIn(await toldOf(others, fewest), 'city'),
+            categoriesIn(await toldOf(clients, fewest), 'city'),
+          );
+        },
+      ),
+    ));
 
   it('counts what is missing in shards that nobody has split here, and what one of them lacks', async () => {
     await mkdir(at('hospitals'));

@@ -34,7 +34,7 @@ export function statisticsText({
     ...(numbers.length > shown.length
       ? [`${numbers.length - shown.length} further numbers are left out here: --json tells them all.`]
       : []),
-    ...categories.map((each) => categoriesText(each, fewest)),
+    ...categories.map(categoriesText),
     ...(fewest > 1 ? [withheldText(fewest, merged)] : []),
   ];
   return blocks.join('\n\n');
@@ -46,8 +46,7 @@ function momentsTable(numbers: readonly NumbersResult[]): string {
     header,
     numbers.map(({ name, values, missing, mean, deviation, least, most }) => [
       name,
-      `${values}`,
-      `${missing}`,
+      ...[values, missing].map((count) => (count === null ? '-' : `${count}`)),
       ...[mean, deviation, least, most].map(short),
     ]),
   );
@@ -100,7 +99,7 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 const clipped = (name: string): string =>
   name.length > NAME_WIDTH ? `${name.slice(0, NAME_WIDTH - 1)}…` : name;
 
-function categoriesText({ name, categories, missing, withheld }: CategoriesResult, fewest: number): string {
+function categoriesText({ name, categories, missing, withheld }: CategoriesResult): string {
   const named = categories
     .toSorted((a, b) => b.values - a.values)
     .slice(0, MOST_CATEGORIES)
@@ -108,10 +107,8 @@ function categoriesText({ name, categories, missing, withheld }: CategoriesResul
   const rest = categories.length - named.length;
   const others = [
     ...(rest > 0 ? [`${rest} more`] : []),
-    ...(withheld.categories > 0
-      ? [`${withheld.categories} with fewer than ${fewest} clients: ${withheld.values}`]
-      : []),
-    ...(missing > 0 ? [`none of them: ${missing}`] : []),
+    ...(withheld > 0 ? [`withheld: ${withheld}`] : []),
+    ...(missing !== null && missing > 0 ? [`none of them: ${missing}`] : []),
   ];
   return wrapped(`${name}: `, [...named, ...others]);
 }

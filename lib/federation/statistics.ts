@@ -18,8 +18,9 @@ export interface NumberStatistics {
   /** Values that a 32-bit float holds, and others: NaN stands for a missing one. */
   readonly values: Float64Array;
   readonly missing: Float64Array;
-  /** Clients that have a value. */
+  /** Clients that have a value, and those that lack one. */
   readonly clients: Float64Array;
+  readonly lacking: Float64Array;
   /** Arrays that add up to Σ x, exactly; and those of Σ x². */
   readonly sums: readonly Float64Array[];
   readonly squares: readonly Float64Array[];
@@ -102,6 +103,7 @@ export function createNumberStatistics(features: number) {
         values: values.slice(),
         missing: missing.slice(),
         clients: values.map((count) => Math.min(count, 1)),
+        lacking: missing.map((count) => Math.min(count, 1)),
         sums: sums.parts(),
         squares: squares.parts(),
         least: [least.map(known)],
@@ -192,6 +194,7 @@ export function mergeStatistics(
     values: add(one.values, other.values),
     missing: add(one.missing, other.missing),
     clients: add(one.clients, other.clients),
+    lacking: add(one.lacking, other.lacking),
     sums: addParts(one.sums, other.sums),
     squares: addParts(one.squares, other.squares),
     least: outermost([...one.least, ...other.least], { fewest, compare: (a, b) => a - b }),
@@ -260,6 +263,18 @@ function outermost(ranks: readonly Float64Array[], { fewest, compare }: Outermos
       (kept[at] as Float64Array)[feature] = value;
   }
   return kept;
+}
+
+/**
+ * The counts that are not told: those of fewer than `fewest` clients, and with them the least of the others. All counts come
+ * to the number of examples, which is known, so that what is withheld alone would follow from the rest.
+ */
+export function withheldOf<K>(counts: ReadonlyMap<K, Tally>, fewest: number): ReadonlySet<K> {
+  const occurring = [...counts].filter(([, { values }]) => values > 0);
+  const few = occurring.filter(([, { clients }]) => clients < fewest);
+  const others = occurring.filter(([, { clients }]) => clients >= fewest);
+  const [least] = others.sort(([, one], [, other]) => one.values - other.values);
+  return new Set([...few, ...(few.length > 0 && least !== undefined ? [least] : [])].map(([key]) => key));
 }
 
 /** What is told of one feature; bounds that too few clients reach are left out. */

@@ -158,9 +158,12 @@ export const manifestSchema = z
           ...inputFactsFields,
           statistics: statisticsSchema.optional(),
           counts: z
-            .array(count)
+            .array(count.nullable())
             .optional()
-            .describe('Of categories: how often each number occurs in training, from 0.'),
+            .describe(
+              'Of categories: how often each number occurs in training, from 0. Null for what too few clients have, and for the ' +
+                'least of the others: what is withheld alone would follow from the rest.',
+            ),
         }),
       )
       .optional()

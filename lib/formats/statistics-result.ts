@@ -5,8 +5,10 @@ import { countField } from './fields.js';
 const known = z.number().nullable().describe('Null where too few clients stand behind it.');
 
 const momentsFields = {
-  values: countField.describe('Values that are there.'),
-  missing: countField.describe('Values that are not there: NaN.'),
+  values: countField
+    .nullable()
+    .describe('Values that are there. Null where too few clients have any, or lack any.'),
+  missing: countField.nullable().describe('Values that are not there: NaN. Null where `values` is.'),
   mean: known,
   deviation: known.describe('Root of the mean squared distance from the mean.'),
   least: known.describe('What as many clients have, or go below, as `minClientsPerStatistic` says.'),
@@ -33,14 +35,14 @@ const numbersSchema = z.object({
   name: z
     .string()
     .describe('Its column; without one the name of the input, with its place on the last axis.'),
-  clients: countField.describe('Clients that have a value.'),
+  clients: countField.nullable().describe('Clients that have a value. Null where they are too few.'),
   ...momentsFields,
   quantiles: z
     .array(z.number())
     .readonly()
     .nullable()
     .describe(`Below them lie ${QUANTILES.join(', ')} of the values, to within a bin of the histogram.`),
-  histogram: histogramSchema.nullable(),
+  histogram: histogramSchema.nullable().describe('Null where `values` is, too: its counts come to as many.'),
   byClient: z
     .array(z.object({ client: countField, ...momentsFields }))
     .readonly()
@@ -52,14 +54,16 @@ const categoriesSchema = z.object({
   kind: z.literal('categories'),
   input: z.string().describe('Of which input, or target, they are.'),
   name: z.string(),
-  missing: countField.describe('Values that are none of the categories.'),
+  missing: countField
+    .nullable()
+    .describe('Values that are none of the categories. Null where they are withheld.'),
   categories: z
     .array(z.object({ name: z.string(), values: countField, clients: countField }))
     .readonly()
     .describe('Those that occur, in the order of their numbers.'),
-  withheld: z
-    .object({ categories: countField, values: countField })
-    .describe('Categories that too few clients have, and their values.'),
+  withheld: countField.describe(
+    'Values of what too few clients have, and of the least of the others: what is withheld alone would follow from the rest.',
+  ),
 });
 
 /** `stats`. */

@@ -85,8 +85,8 @@ function histogram({ edges, counts }: Histogram): Html {
 const shortNumber = (value = 0) => `${Number(value.toPrecision(5))}`;
 
 function categoryList({ name, categories = [], counts = [] }: Input): Html {
-  const found = categories.map((each, at) => ({ name: each, count: counts[at + 1] ?? 0 }));
-  const shown = found.sort((a, b) => b.count - a.count).slice(0, MOST_CATEGORIES);
+  const found = categories.map((each, at) => ({ name: each, count: counts[at + 1] }));
+  const shown = found.sort((a, b) => (b.count ?? 0) - (a.count ?? 0)).slice(0, MOST_CATEGORIES);
   const rest = found.length - shown.length;
-  return html`<h3>${name}</h3><p>${shown.map((each) => `${each.name} ${grouped(each.count)}`).join(', ')}${rest > 0 && ` and ${grouped(rest)} more`}${(counts[0] ?? 0) > 0 && `; none of them ${grouped(counts[0] as number)}`}</p>`;
+  return html`<h3>${name}</h3><p>${shown.map((each) => `${each.name} ${typeof each.count === 'number' ? grouped(each.count) : '(withheld)'}`).join(', ')}${rest > 0 && ` and ${grouped(rest)} more`}${(counts[0] ?? 0) > 0 && `; none of them ${grouped(counts[0] as number)}`}</p>`;
 }
