@@ -188,6 +188,7 @@ async function runTrial(trial: Trial, { sweep, options, context }: AtWork): Prom
   const onRound = (event: RoundEvent) => {
     record.metric = event.metric;
     record.course[event.round - 1] = finite(event.value);
+    if (event.isSettled) return;
     reporter.step(
       `${title}  round ${event.round}/${event.rounds}: ${event.metric} ${event.value.toFixed(4)}`,
     );

@@ -86,6 +86,8 @@ export interface RoundEvent {
   readonly secondsLeft?: number;
   /** An earlier attempt had done the round. */
   readonly isSkipped: boolean;
+  /** Its record alone says so: told for whoever follows the figures; people read one line for all of these rounds. */
+  readonly isSettled?: true;
 }
 
 /** Whose progress it is: of a stage, of one client of it, of one trial; without a client, that of all. */

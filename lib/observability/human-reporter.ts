@@ -37,7 +37,7 @@ export async function createHumanReporter(stream: NodeJS.WriteStream = process.s
     error: labelled('error:', 'red'),
     progress: (event) => display.show(event),
     step: (message) => display.step(message),
-    round: (event) => display.round(event),
+    round: (event) => event.isSettled || display.round(event),
     close: (source) => display.close(source),
   };
 }

@@ -20,7 +20,7 @@ export function createJsonReporter(): Reporter {
       logger.info({ event: 'progress', ...event });
     },
     step: (message, fields = {}) => logger.info(fields, message),
-    round: (event) => logger.info({ event: 'round', ...event }),
+    round: (event) => event.isSettled || logger.info({ event: 'round', ...event }),
     close(source) {
       for (const [key, { event }] of told) if (isOf(event, source ?? {})) told.delete(key);
     },

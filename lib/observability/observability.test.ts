@@ -185,6 +185,7 @@ describe('human reporter where there is no terminal', () => {
     reporter.step('aggregate         round 1: 20 updates, done before: skipped');
     const { change, ...first } = round;
     const figures = { round: 1, rounds: 2, value: 0.5, loss: 1, seconds: 2, secondsLeft: 2 };
+    reporter.round({ ...first, ...figures, isSkipped: true, isSettled: true });
     reporter.round({ ...first, ...figures });
     assert.deepEqual(written, [
       'aggregate         round 1: 20 updates, done before: skipped\n',

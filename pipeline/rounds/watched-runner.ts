@@ -68,9 +68,9 @@ export function toldRunner(
   // Of this session: rounds that an earlier one had done took no time.
   const spent: number[] = [];
   let participation: RoundEvent['participation'] = { selected: 0, reported: 0, rejected: 0, missing: 0 };
-  const tell = (round: number, evaluation: Evaluation) => {
+  const tell = (round: number, evaluation: Evaluation, settled: { readonly isSettled?: true } = {}) => {
     const { accuracy, loss, isSkipped = false } = evaluation;
-    const seconds = (performance.now() - startedAt) / 1000;
+    const seconds = settled.isSettled ? 0 : (performance.now() - startedAt) / 1000;
     if (!isSkipped) spent.push(seconds);
     const mean = spent.reduce((sum, each) => sum + each, 0) / spent.length;
     const { metric, value } = leadingFigure(evaluation, target);
@@ -79,7 +79,7 @@ export function toldRunner(
     const isMoreToDo = spent.length > 0 && reasonToStop(tests, rules) === undefined;
     const best = bestRound(tests, rules);
     reporter.round({
-      ...{ round, rounds, metric, value, loss, participation, seconds, isSkipped },
+      ...{ round, rounds, metric, value, loss, participation, seconds, isSkipped, ...settled },
       best: { round: best, value: metricIn(tests[best - 1] ?? evaluation, metric) },
       ...(accuracy === undefined ? {} : { accuracy }),
       ...(before === undefined ? {} : { change: value - metricIn(before, metric) }),
@@ -89,7 +89,10 @@ export function toldRunner(
   return {
     async settled(plan) {
       const settled = (await runner.settled?.(plan)) ?? [];
-      tests.push(...settled.map(({ evaluation }) => evaluation));
+      for (const { round, evaluation, participation: turns } of settled) {
+        participation = { ...turns, reported: turns.selected - turns.missing };
+        tell(round, evaluation, { isSettled: true });
+      }
       return settled;
     },
     init: () => runner.init(),

@@ -156,6 +156,23 @@ test('a real trial that learns nothing is stopped after its first round, and say
   assert.equal(rows.find(({ id }) => id === last?.id)?.state, 'interrupted');
 });
 
+test('a trial that is taken up again has the course of all its rounds', async () => {
+  const out = join(directory, 'resumed');
+  const flags = ['--grid', 'learning-rate=0.05', '--rounds', '8', '--clients', '1'];
+  const first = await sweep(out, ...flags);
+  assert.equal(first.exitCode, 0, first.stderr);
+  const { trials } = recordOf(out);
+  const facts = ({ seconds, ...trial }: SweepRecord['trials'][number]) => trial;
+  assert.equal(trials[0]?.course.filter(Number.isFinite).length, 8);
+  // As if a kill had come before the record was written: of eight rounds three are known by their records alone.
+  await rm(join(out, 'sweep.json'));
+  const again = await sweep(out, ...flags);
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.match(again.stderr, /round 4\/8/);
+  assert.doesNotMatch(again.stderr, /round 3\/8/);
+  assert.deepEqual(recordOf(out).trials.map(facts), trials.map(facts));
+});
+
 test('what is wrong is told before anything starts, by name', async () => {
   const out = join(directory, 'refused');
   const file = join(directory, 'wrong.yaml');
@@ -241,7 +258,10 @@ const plan = (...axes: readonly string[]) =>
   });
 
 /** Plays trials whose accuracy after each round follows from their learning rate; notes what it played. */
-function player(played: string[], { failing = Number.NaN, metric = 'accuracy' } = {}): TrialRunner {
+function player(
+  played: string[],
+  { failing = Number.NaN, metric = 'accuracy', settled = 0 } = {},
+): TrialRunner {
   return {
     async run({ number, values, settings }, { reporter, signal }) {
       const accuracy = Number(values['training.learningRate']);
@@ -254,6 +274,10 @@ function player(played: string[], { failing = Number.NaN, metric = 'accuracy' } 
         const facts = { round, rounds, metric, value: accuracy, accuracy, loss: 1, seconds: 1 };
         const best = { round: 1, value: accuracy };
         const participation = { selected: 2, reported: 2, rejected: 0, missing: 0 };
+        if (round <= settled) {
+          reporter.round({ ...facts, best, participation, isSkipped: true, isSettled: true });
+          continue;
+        }
         reporter.round({ ...facts, best, participation, isSkipped: false });
         played.push(`${number}/${round}`);
         await new Promise((resolve) => setImmediate(resolve));
@@ -300,6 +324,19 @@ test('hopeless trials are stopped by the median rule, on record as such, and lef
   played.length = 0;
   await runSweep({ ...options, fresh: true, medianRule: undefined }, context);
   assert.equal(played.length, 18);
+});
+
+test('the median rule judges no round that an earlier session had settled, and compares with its value', async (t) => {
+  const { trials } = await runSweep(
+    {
+      plan: await plan('learning-rate=0.9,0.8,0.7,0.1'),
+      ...{ directory: await temporaryDirectory(t), parallel: 1, medianRule: 1, fresh: false },
+      runner: player([], { settled: 1 }),
+    },
+    { reporter: silentReporter, signal: new AbortController().signal },
+  );
+  assert.deepEqual(trials[3]?.course, [0.1, 0.1]);
+  assert.match(trials[3]?.reason ?? '', /accuracy 0\.1000 after round 2, the median of 3 other trials/);
 });
 
 test('a trial that ends better than those before it is told to be the best so far', async (t) => {
