@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import type { ProgramContext } from '../lib/cli/program.js';
 import { DataError, InterruptedError, messageOf, StageError, UsageError } from '../lib/core/errors.js';
 import { own } from '../lib/core/own.js';
+import { timerMs } from '../lib/core/timers.js';
 import { withScratchDirectory } from '../lib/formats/files/scratch-file.js';
 import type { AsClientResult } from '../lib/formats/stage-results.js';
 import { DATA_NOTE } from '../lib/observability/events.js';
@@ -69,7 +70,7 @@ async function runCommand(
   { reporter, signal }: ProgramContext,
 ): Promise<string | undefined> {
   const [program = '', ...words] = command.map((word) => filled(word, places));
-  const late = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timeoutSeconds * 1000);
+  const late = timeoutSeconds === undefined ? undefined : AbortSignal.timeout(timerMs(timeoutSeconds * 1000));
   const stop = late === undefined ? signal : AbortSignal.any([signal, late]);
   // In a group of its own: what it has started ends with it.
   const child = execa(program, words, {

@@ -4,6 +4,7 @@ import { integerOption, numberOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { UsageError } from '../lib/core/errors.js';
+import { MAX_TIMER_SECONDS } from '../lib/core/timers.js';
 
 interface AsClientFlags {
   readonly command?: readonly string[];
@@ -28,7 +29,11 @@ export function asClientCli(context: ProgramContext): Command {
     )
     .requiredOption('--size <n>', 'clients in all', integerOption({ min: 1 }))
     .option('--shard <npz>', "the client's shard; {client} in it is the number of the client")
-    .option('--timeout <seconds>', 'end the command when it is not done by then', numberOption({ above: 0 }))
+    .option(
+      '--timeout <seconds>',
+      'end the command when it is not done by then',
+      numberOption({ above: 0, max: MAX_TIMER_SECONDS }),
+    )
     .addHelpText(
       'after',
       `

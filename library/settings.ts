@@ -2,6 +2,7 @@
 
 import { FORMAT_NAMES } from '../export/format.js';
 import { UsageError } from '../lib/core/errors.js';
+import { MAX_TIMER_SECONDS } from '../lib/core/timers.js';
 import { parseQuorum } from '../lib/federation/quorum.js';
 import { MAX_SEEDS } from '../lib/formats/volume.js';
 import type { AskedSettings } from '../lib/settings/complete.js';
@@ -71,7 +72,11 @@ const natural = whole({ min: 1 });
 
 /** The values of options beside settings: what is wrong about them is told here, not by a program far below. */
 const OPTION_TYPES: Readonly<Record<string, ValueType>> = {
-  ...{ retries: whole(), timeoutSeconds: number({ above: 0 }), startTimeoutSeconds: number({ above: 0 }) },
+  ...{
+    retries: whole(),
+    timeoutSeconds: number({ above: 0, max: MAX_TIMER_SECONDS }),
+    startTimeoutSeconds: number({ above: 0 }),
+  },
   ...{
     volume: path,
     out: path,

@@ -64,6 +64,12 @@ describe('a command of a target', () => {
     assert.equal(retried[1]?.reason, 'was killed (SIGKILL), perhaps because memory ran out');
   });
 
+  it('takes a deadline of any decimals', async () => {
+    // 32.3 s are 32299.999999999996 ms.
+    const { outcome } = await attempt(['succeed'], { deadlineSeconds: 32.3 });
+    assert.ok('result' in outcome);
+  });
+
   it('gives up after the last retry, with the last reason', async () => {
     const { outcome, started } = await attempt(['break', 'vanish'], { retries: 1 });
     assert.ok('reason' in outcome && outcome.error instanceof StageError);

@@ -1,5 +1,6 @@
 /** A target that runs commands one by one, each within its room: tries again what may pass, never longer than the deadline. */
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
+import { timerMs } from '../lib/core/timers.js';
 import { requirePlace } from '../lib/formats/files/atomic-file.js';
 import type { StageCommand } from './commands/stage-commands.js';
 import { type LocalRun, sharingCores } from './local-run.js';
@@ -29,7 +30,7 @@ export function commandTarget(
       const { signal, deadlineSeconds: seconds, startSeconds = Number.POSITIVE_INFINITY } = options;
       const startBy = performance.now() + startSeconds * 1000;
       const deadline =
-        seconds === undefined ? undefined : { seconds, signal: AbortSignal.timeout(seconds * 1000) };
+        seconds === undefined ? undefined : { seconds, signal: AbortSignal.timeout(timerMs(seconds * 1000)) };
       const endings = new Map<StageCommand, CommandEnding<never>>();
       const runInPlace = inPlace(run);
       await sharingCores({ ...room, signal }, commands, async (command, signal) => {

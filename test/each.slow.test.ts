@@ -208,7 +208,8 @@ describe('as-client', () => {
   it('runs the command as one of them, as a scheduler would', async () => {
     const flags = ['--size', '9', '--shard', path('data/{client}.npz')];
     const command = node('console.log(JSON.stringify(process.argv.slice(1)))', '{rank}', '{shard}');
-    const one = await runCommand('as-client', [...flags, '--client', '2', '--', ...command]);
+    const as2 = ['--client', '2', '--timeout', '32.3'];
+    const one = await runCommand('as-client', [...flags, ...as2, '--', ...command]);
     assert.equal(one.exitCode, 0, one.stderr);
     const { client, result } = JSON.parse(lastLine(one.stdout));
     assert.deepEqual([client, result], [2, ['2', path('data/2.npz')]]);
@@ -220,6 +221,7 @@ describe('as-client', () => {
       [['--client', '7', '--', 'true'], 3, /7\.npz: expected the shard of client 7, found none/],
       [['--', 'true'], 2, /Expected --client or --client-index/],
       [['--client', '1'], 2, /Expected a command behind --, found none/],
+      [['--client', '1', '--timeout', '3e6', '--', 'true'], 2, /above 0, up to 2147483, found "3e6"/],
       [['--client', '1', '--command', 'true'], 2, /--command: expected words as JSON/],
     ] as const) {
       const { exitCode, stderr } = await runCommand('as-client', [...flags, ...more]);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
+import { timerMs } from '../../lib/core/timers.js';
 import { makeDirectory, writeFileAtomic } from '../../lib/formats/files/atomic-file.js';
 import { describeMachine } from '../report.js';
 import { type Attempt, type Build, readCurve, readHashes, readSeconds } from './attempt.js';
@@ -32,8 +33,8 @@ export async function train({
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const stop = () => child.kill('SIGINT');
-  // setTimeout takes 2³¹ - 1 ms at most, and no budget is infinite.
-  const timer = setTimeout(stop, Math.min(budgetMs, 0x7fff_ffff));
+  // No budget is infinite.
+  const timer = setTimeout(stop, timerMs(budgetMs));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const code = await new Promise<number | null>((resolve, reject) =>
     child.once('error', reject).once('close', resolve),

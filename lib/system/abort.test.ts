@@ -70,6 +70,15 @@ test('what is stopped ends at once, and leaves nothing behind', async () => {
   assert.equal(timers(), before);
 });
 
+test('a wait that is longer than a timer can be is no short one', async () => {
+  const stop = new AbortController();
+  const long = pause(2 ** 31, stop.signal).then(() => 'over');
+  const first = await Promise.race([long, pause(50, stop.signal).then(() => 'still waiting')]);
+  assert.equal(first, 'still waiting');
+  stop.abort();
+  await assert.rejects(long, InterruptedError);
+});
+
 test('work that does not end is given up after its time', async () => {
   const { signal } = new AbortController();
   await assert.rejects(

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../core/errors.js';
+import { timerMs } from '../core/timers.js';
 
 /**
  * A signal to which so many tasks listen at a time, by default any number. Node takes more than ten for a leak, and says
@@ -20,7 +21,7 @@ interface Limits {
 
 /** Waits. @throws {InterruptedError} when `signal` aborts */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {
+  await sleep(timerMs(ms), undefined, { signal }).catch(() => {
     throw new InterruptedError();
   });
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { integerOption, jsonOption, numberOption } from '../../lib/cli/options.js';
 import type { OutcomeFlags } from '../../lib/cli/result.js';
+import { MAX_TIMER_SECONDS } from '../../lib/core/timers.js';
 import { parseQuorum } from '../../lib/federation/quorum.js';
 import { parseOption } from '../../lib/settings/options.js';
 import { TOLERANCE } from '../../lib/settings/parts/federation.js';
@@ -33,7 +34,7 @@ export function addEachOptions(command: Command): Command {
     .option(
       '--timeout <seconds>',
       'a command that is not done by then has failed',
-      numberOption({ above: 0 }),
+      numberOption({ above: 0, max: MAX_TIMER_SECONDS }),
     )
     .option(
       '--start-timeout <seconds>',

@@ -4,6 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../../lib/core/system-errors.js';
+import { timerMs } from '../../lib/core/timers.js';
 import { readFileShared } from '../../lib/formats/files/read-file.js';
 import { KERAS_FILE } from '../../lib/formats/keras/keras-file.js';
 import type { Reporter } from '../../lib/observability/events.js';
@@ -52,7 +53,7 @@ export async function watchModel(options: WatchOptions): Promise<void> {
     await readRecords();
     // A file that is replaced again and again keeps a processor busy for a part of the time only.
     const restMs = Math.max(intervalMs, RESTS * (performance.now() - begun));
-    await delay(restMs, undefined, { signal, ref: false }).catch(() => undefined);
+    await delay(timerMs(restMs), undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 
