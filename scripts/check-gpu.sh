@@ -5,8 +5,9 @@
 #
 #   scripts/check-gpu.sh prepare FOLDER [options]   makes FOLDER, and says how large it is
 #     --data FILE         an npz for the whole job, e.g. MNIST; 6,000 generated digits otherwise
-#     --cuda              ONNX Runtime's CUDA provider too, from PyPI's onnxruntime-gpu (its libraries of CUDA and cuDNN
-#                         must be there, installed or beside a PyTorch)
+#     --cuda [ARCHITECTURE]   ONNX Runtime's CUDA provider too, all of it or the code for one kind of card (90: an H100),
+#                         which packs to 50 MB instead of 180 (its libraries of CUDA 13 and cuDNN must be there,
+#                         installed or beside a PyTorch)
 #     --tensorflow-gpu    TensorFlow's CUDA build too (7 GB; see scripts/build-tfjs-node.sh)
 #     --archive           FOLDER.tar.xz too (there: tar -xf, or python3 -m tarfile -e)
 #   FOLDER/run.sh [OUT]                             there: writes OUT/results.json and OUT/results.md
@@ -40,31 +41,15 @@ loader() {
     echo "check-gpu: no Vulkan loader was found here: the machine must have one (libvulkan1 on Debian)" >&2
 }
 
-# The provider's libraries of PyPI's build of the same version.
-cuda_provider() {
-  local package=$1 version wheels=$2/wheels
-  version=$(node -p "require('$package/package.json').version")
-  "${PYTHON:-python3}" -m pip download --quiet --no-deps --only-binary :all: --dest "$wheels" "onnxruntime-gpu==$version"
-  "${PYTHON:-python3}" - "$wheels" "$package/bin/napi-v6/linux/x64" <<'PYTHON'
-import glob, sys, zipfile
-from pathlib import Path
-
-wheels, target = sys.argv[1:]
-for wheel in glob.glob(wheels + "/*.whl"):
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            if name.endswith(("libonnxruntime_providers_cuda.so", "libonnxruntime_providers_shared.so")):
-                (Path(target) / Path(name).name).write_bytes(archive.read(name))
-PYTHON
-  rm -r "$wheels"
-}
-
 prepare() {
   local folder='' data='' cuda='' tensorflow='' archive=''
   while [ $# -gt 0 ]; do
     case $1 in
     --data) data=$(at "${2:?--data takes a file}") && shift ;;
-    --cuda) cuda=yes ;;
+    --cuda)
+      cuda=all
+      if [[ ${2:-} =~ ^[0-9]+$ ]]; then cuda=$2 && shift; fi
+      ;;
     --tensorflow-gpu) tensorflow=yes ;;
     --archive) archive=yes ;;
     -*) fail "there is no $1" ;;
@@ -95,7 +80,10 @@ prepare() {
   find "$folder/project/node_modules/webgpu/dist" -name '*.node' ! -path '*/linux-x64/*' -delete
 
   if [ -n "$data" ]; then cp "$data" "$folder/data.npz"; else node dist/cli.js dataset digits --out "$folder/data.npz"; fi
-  [ -z "$cuda" ] || cuda_provider "$package/dist/vendor/linux-x64/onnxruntime-node" "$folder"
+  local only=()
+  if [ "$cuda" != all ]; then only=(--only "$cuda"); fi
+  [ -z "$cuda" ] ||
+    scripts/add-cuda-provider.sh "${only[@]}" "$package/dist/vendor/linux-x64/onnxruntime-node"
   [ -z "$tensorflow" ] || scripts/build-tfjs-node.sh --gpu "$folder/tfjs-node-gpu"
   git describe --always --dirty >"$folder/commit"
   cp scripts/check-gpu-there.sh "$folder/run.sh"

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { isRunning } from '../../test/processes.js';
 import { projectRoot } from '../../test/sources.js';
 import { rowOf } from './checks.js';
-import { NotPossibleError, ProgramError, reasonIn, runLimited } from './limited.js';
+import { FailuresError, NotPossibleError, ProgramError, reasonIn, runLimited } from './limited.js';
 import { driversIn, requireCard } from './machine.js';
 import { formatResults, type Results, withCard } from './report.js';
 
@@ -83,6 +83,11 @@ test('a check is a row, whatever becomes of it', async () => {
   assert.deepEqual(await row(impossible), { ...base, status: 'not possible here', reason: 'no driver' });
   const broken = async () => Promise.reject(new Error('first line\nsecond'));
   assert.deepEqual(await row(broken), { ...base, status: 'failed', reason: 'first line' });
+  const partly = async () => Promise.reject(new FailuresError('2 of 3 fail; a: x', ['a: x', 'b: y']));
+  assert.deepEqual(await row(partly), {
+    ...{ ...base, status: 'failed', reason: '2 of 3 fail; a: x' },
+    failures: ['a: x', 'b: y'],
+  });
   const late = await row(broken, performance.now() - 1);
   assert.deepEqual(late, { ...base, status: 'not possible here', reason: 'the time was up' });
 });

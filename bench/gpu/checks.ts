@@ -15,7 +15,7 @@ import { availableCores } from '../../lib/system/hardware.js';
 import type { Comparison } from '../../test/programs/onnx-device.js';
 import { program } from '../section.js';
 import type { StepModelName } from '../step-models.js';
-import { NotPossibleError, ProgramError, runLimited } from './limited.js';
+import { FailuresError, NotPossibleError, ProgramError, runLimited } from './limited.js';
 import { cudaLibraries, findNvidiaCard, findTorch, findVulkan, type Torch, type Vulkan } from './machine.js';
 import { MACHINE, type Row, WORKS } from './report.js';
 import type { TestLine } from './test-lines.js';
@@ -96,7 +96,22 @@ interface Check {
 interface WorkingBackend {
   readonly backend: RegisteredBackend;
   readonly env: NodeJS.ProcessEnv;
+  /** How it multiplies, where that is not as it comes; behind its name in the results. */
+  readonly precision?: string;
 }
+
+/**
+ * As it comes, and where NVIDIA's libraries multiply with 10 bits (TF32), without that too: what differs from the
+ * processor by more than rounding in both is a fault of the graph.
+ */
+function precisionsOf(working: WorkingBackend): readonly WorkingBackend[] {
+  if (!working.backend.needsNvidia) return [working];
+  const env = { ...working.env, NVIDIA_TF32_OVERRIDE: '0' };
+  return [working, { ...working, env, precision: 'without TF32' }];
+}
+
+const sideOf = ({ backend, precision }: WorkingBackend) =>
+  [backendTitle(backend), ...(precision === undefined ? [] : [precision])].join(' ');
 
 /** Runs all checks; none ends the others. The speeds come first, what takes longest last. */
 export async function runChecks({ sizes, places, tell, deadlineMs }: Checks): Promise<void> {
@@ -133,9 +148,10 @@ export async function runChecks({ sizes, places, tell, deadlineMs }: Checks): Pr
   }
   for (const each of working) await attempt(job(each, { sizes, places }));
   if (torch !== undefined) await attempt(torchJob(torch, { sizes, places }));
-  for (const each of working.filter(({ backend }) => backend.engine === 'onnx'))
-    await attempt(agrees(each, sizes));
-  for (const each of working) await attempt(conforms(each, sizes));
+  for (const each of working.flatMap(precisionsOf)) {
+    if (each.backend.engine === 'onnx') await attempt(agrees(each, sizes));
+  }
+  for (const each of working.flatMap(precisionsOf)) await attempt(conforms(each, sizes));
 }
 
 /** The row of one check. */
@@ -153,8 +169,15 @@ export async function rowOf(
   } catch (error) {
     const [reason = ''] = messageOf(error).split('\n');
     // A backend says by name of a layer that it has no such thing.
+    const failures = error instanceof FailuresError ? { failures: error.failures } : {};
     const isLacking = error instanceof NotPossibleError || reason.startsWith('ModelError: ');
-    return { ...row, status: isLacking ? 'not possible here' : 'failed', reason, seconds: seconds() };
+    return {
+      ...row,
+      status: isLacking ? 'not possible here' : 'failed',
+      reason,
+      ...failures,
+      seconds: seconds(),
+    };
   }
 }
 
@@ -303,8 +326,15 @@ function torchJob(torch: Torch, { sizes, places }: Job): Check {
 /** Of a comparison with the processor, relative to the largest number: cards sum in another order, some with fewer bits. */
 const TOLERANCE = 1e-3;
 
+/** @throws {FailuresError} with how many of all there are, and the first */
+function requireNone(failures: readonly string[], count: number): void {
+  const [first] = failures;
+  if (first !== undefined) throw new FailuresError(`${failures.length} of ${count} fail; ${first}`, failures);
+}
+
 /** Gradients of each layer, steps and predictions beside those of the processor. */
-function agrees({ backend, env }: WorkingBackend, { comparisons: wanted = '' }: Sizes): Check {
+function agrees(working: WorkingBackend, { comparisons: wanted = '' }: Sizes): Check {
+  const { backend, env } = working;
   const run = async (limitMs: number) => {
     const args = [program('test/programs/onnx-device'), backend.backend, wanted];
     const stdout = await runLimited(process.execPath, args, { limitMs, env });
@@ -312,27 +342,28 @@ function agrees({ backend, env }: WorkingBackend, { comparisons: wanted = '' }: 
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Comparison);
-    for (const { name, error, difference = Number.NaN } of comparisons) {
-      if (error !== undefined) throw new Error(`${name}: ${error}`);
-      if (!(difference < TOLERANCE)) throw new Error(`${name}: differs by ${difference}`);
-    }
+    const failures = comparisons.flatMap(({ name, error, difference = Number.NaN }) => {
+      if (error !== undefined) return [`${name}: ${error}`];
+      return difference < TOLERANCE ? [] : [`${name}: differs by ${difference.toExponential(0)}`];
+    });
+    requireNone(failures, comparisons.length);
     const largest = Math.max(...comparisons.map(({ difference = 0 }) => difference));
     return {
       shown: `${comparisons.length} comparisons within ${largest.toExponential(0)}`,
       figures: { comparisons },
     };
   };
-  return { side: backendTitle(backend), what: 'agrees with the processor', limit: 'agrees', run };
+  return { side: sideOf(working), what: 'agrees with the processor', limit: 'agrees', run };
 }
 
 /** The tests that every engine on every backend passes. */
-function conforms({ backend, env }: WorkingBackend, { tests }: Sizes): Check {
-  const side = backendTitle(backend);
+function conforms(working: WorkingBackend, { tests }: Sizes): Check {
+  const { backend, env } = working;
   const run = async (limitMs: number) => {
     const args = [
       `--test-reporter=${pathToFileURL(program('bench/gpu/test-lines'))}`,
       ...(tests === undefined ? [] : [`--test-name-pattern=${tests}`]),
-      ...[program('bench/gpu/conformance'), side],
+      ...[program('bench/gpu/conformance'), backendTitle(backend)],
     ];
     // It fails where a test does: which one is in what it printed.
     const { stdout, late } = await runLimited(process.execPath, args, { limitMs, env }).then(
@@ -347,13 +378,14 @@ function conforms({ backend, env }: WorkingBackend, { tests }: Sizes): Check {
       .filter((line) => line.startsWith('{"name":'))
       .map((line) => JSON.parse(line) as TestLine);
     const ran = lines.filter(({ isSkipped }) => !isSkipped);
-    const failed = ran.filter(({ ok }) => !ok);
-    const passed = `${ran.length - failed.length} of ${ran.length} tests pass`;
-    const [first] = failed;
-    if (first !== undefined) throw new Error(`${passed}; ${first.name}: ${first.reason}`);
+    requireNone(
+      ran.filter(({ ok }) => !ok).map(({ name, reason }) => `${name}: ${reason}`),
+      ran.length,
+    );
+    const passed = `${ran.length} tests pass`;
     if (late !== undefined || ran.length === 0)
       throw new Error(`${late ?? 'no test ran'}; until then, ${passed}`);
     return { shown: passed, figures: { passed: ran.length } };
   };
-  return { side, what: 'conformance suite', limit: 'conformance', run };
+  return { side: sideOf(working), what: 'conformance suite', limit: 'conformance', run };
 }

@@ -19,6 +19,17 @@ export class ProgramError extends Error {
   }
 }
 
+/** A check of many parts, of which some failed. */
+export class FailuresError extends Error {
+  override readonly name = 'FailuresError';
+  readonly failures: readonly string[];
+
+  constructor(message: string, failures: readonly string[]) {
+    super(message);
+    this.failures = failures;
+  }
+}
+
 interface Limits {
   readonly limitMs: number;
   /** Beside the variables of this process. */

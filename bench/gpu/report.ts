@@ -13,7 +13,12 @@ const rowSchema = z.intersection(
   z.discriminatedUnion('status', [
     /** `shown` is what a table says of it. */
     z.object({ status: z.literal('ran'), shown: z.string(), figures: z.record(z.string(), z.unknown()) }),
-    z.object({ status: z.enum(['not possible here', 'failed']), reason: z.string() }),
+    z.object({
+      status: z.enum(['not possible here', 'failed']),
+      reason: z.string(),
+      /** Of a check of many parts, each that failed. */
+      failures: z.array(z.string()).readonly().optional(),
+    }),
   ]),
 );
 export type Row = Readonly<z.infer<typeof rowSchema>>;

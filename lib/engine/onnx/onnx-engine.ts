@@ -54,7 +54,7 @@ export const onnxEngine: Engine = {
 const ADVICE: Readonly<Record<OnnxBackend, string>> = {
   cpu: 'Choose the backend wasm, which runs everywhere.',
   wasm: 'Install the packages again.',
-  cuda: 'It needs Linux on x64, an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path.',
+  cuda: 'It needs Linux on x64, an NVIDIA driver, and on the library path CUDA (12 with the provider from NuGet, 13 with that from PyPI) and cuDNN 9.',
   webgpu:
     'It needs a GPU with a Vulkan driver and its loader (libvulkan1 on Debian), or Metal, or Direct3D 12.',
 };
