@@ -80,7 +80,7 @@ export const PARTITION_PARAMETERS = {
   },
   key: {
     schemes: ['by-key'],
-    help: 'by which column of a table, or array of whole numbers of an npz, examples are assigned to clients',
+    help: 'name of the array of whole numbers in an npz, or of the column of a table, that says whose each example is',
     symbol: 'array',
     kind: 'name',
   },
