@@ -6,7 +6,7 @@ import { type NpyRows, rowsOfArray } from '../../data/npy.js';
 import { archiveOf } from '../../data/npz.js';
 import { describeLine, type TableDescription } from '../description.js';
 import type { DataReading, ReadData } from '../source-kind.js';
-import { ownersOf, type Rule, targetValues } from './cell-values.js';
+import { filledBy, ownersOf, type Rule, targetValues } from './cell-values.js';
 import { type Column, timeOf } from './column.js';
 import { makeInput } from './table-input.js';
 import { inputColumns, type TableRoles } from './table-roles.js';
@@ -25,7 +25,7 @@ export function tableArrays(
       requireFit(column, {
         rule: missing[column.name],
         source,
-        role: column === client ? 'owner' : column === target ? 'target' : 'input',
+        role: column === client ? 'owner' : column === target ? 'target' : column === test ? 'test' : 'input',
       });
   const { train, held } = dealRows(roles, description);
   const arrays: Record<string, NpyRows> = {};
@@ -92,13 +92,14 @@ export function tableArrays(
 interface Fit {
   readonly rule: Rule;
   readonly source: string;
-  readonly role: 'owner' | 'target' | 'input';
+  readonly role: 'owner' | 'target' | 'test' | 'input';
 }
 
 /** @throws {DataError} for a cell of another kind, a text that the vocabulary lacks, and a missing value without a rule */
 function requireFit(column: Column, { rule, source, role }: Fit): void {
   const { name, type, firstMisfit, firstOther, firstMissing, missing, rows } = column;
-  const what = role === 'owner' ? 'an owner' : type === 'text' ? 'a text' : 'a number';
+  const ofType = type === 'text' ? 'a text' : 'a number';
+  const what = role === 'owner' ? 'an owner' : role === 'test' ? 'a time or a number' : ofType;
   const mend = describeLine(source);
   if (firstMisfit !== undefined) {
     const found = JSON.stringify(firstMisfit.text);
@@ -118,7 +119,11 @@ function requireFit(column: Column, { rule, source, role }: Fit): void {
     const found = `mean under missing, which stands for numbers of inputs alone`;
     throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
   }
-  const found = `${firstMissing.text === '' ? 'nothing' : JSON.stringify(firstMissing.text)} (${missing} of ${rows} rows have none, and no rule under missing says what stands for it)`;
+  const why =
+    rule === undefined
+      ? 'no rule under missing says what stands for it'
+      : `${rule} under missing cannot stand for it`;
+  const found = `${firstMissing.text === '' ? 'nothing' : JSON.stringify(firstMissing.text)} (${missing} of ${rows} rows have none, and ${why})`;
   throw new DataError({ file: firstMissing.place, expected: `${what} in column ${name}`, found, mend });
 }
 
@@ -134,7 +139,9 @@ function dealRows(roles: TableRoles, { test: split, missing = {}, source }: Tabl
       return Number.isNaN(value) || (column.type === 'text' && value < 0);
     });
   const from = split === undefined ? Number.NaN : startOf(split, source);
-  const isHeld = (row: number) => row >= firstTestRow || (test !== undefined && test.at(row) >= from);
+  const timeOfCell = filledBy(test && missing[test.name]);
+  const isHeld = (row: number) =>
+    row >= firstTestRow || (test !== undefined && timeOfCell(test.at(row)) >= from);
   const dealt =
     droppers.length === 0 && test === undefined
       ? { train: rowsBetween(0, firstTestRow), held: rowsBetween(firstTestRow, rows) }

@@ -113,8 +113,18 @@ function rolesOf(names: readonly string[], wish: TableWish, file: string) {
       inputs: new Map(others.map((name) => [name, column(name, { as: 'auto' }, inputCells)])),
     };
   }
-  const { target, test, inputs, missing = {} } = description;
+  const { target, test, inputs, missing = {}, units = {}, ignored = [] } = description;
   const { as, classes } = target;
+  for (const [field, listed] of Object.entries({
+    missing: Object.keys(missing),
+    units: Object.keys(units),
+    ignored,
+  })) {
+    const absent = listed.find((name) => !names.includes(name));
+    if (absent === undefined) continue;
+    const expected = `a column ${absent}, which the description names under ${field}`;
+    throw new DataError({ file, expected, found: `columns ${shortList(names)}` });
+  }
   const listed = Object.entries(inputs).flatMap(([input, { columns, categories }]) =>
     inputColumns(columns, { description, names }).map((name) => {
       // Cells that leave a row out are needed to know which rows there are.
@@ -129,13 +139,26 @@ function rolesOf(names: readonly string[], wish: TableWish, file: string) {
     classes === undefined
       ? { as: as === 'numbers' ? 'number' : 'auto' }
       : { as: 'text', vocabulary: classes };
-  return {
+  const roles = {
     names,
     target: column(target.column, targetNeed, 'exact cells'),
     client,
     test: test && column(test.column, { as: 'time' }),
     inputs: new Map(listed),
   };
+  const read = [
+    target.column,
+    ownerName,
+    description.client,
+    test?.column,
+    ...listed.map(([, { name }]) => name),
+  ];
+  const unread = Object.keys(missing).find((name) => !read.includes(name));
+  if (unread !== undefined) {
+    const expected = `no rule under missing for column ${unread}, of which nothing is made`;
+    throw new DataError({ file, expected, found: `${missing[unread]}` });
+  }
+  return roles;
 }
 
 /** The columns of an input: those that it names, or all that nothing else does. */

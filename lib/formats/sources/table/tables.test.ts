@@ -239,6 +239,62 @@ test('what is missing of a target is a number that stands for it, and never a cl
     await assert.rejects(load(source, as, missing), expected);
 });
 
+test('a row without a time lies before or after the test begins as a rule says, and is refused without one', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(
+    join(directory, 'a.csv'),
+    'a,date,y\n1,2015-01-01,0\n2,2015-08-01,1\n3,,0\n4,2015-09-01,1\n',
+  );
+  const load = async (missing: string, more = '') => {
+    const file = join(directory, 'data.yaml');
+    const text = `kind: table\nsource: a.csv\ntarget: { column: y, as: labels }\ntest: { column: date, from: 2015-07-01 }\ninputs: { n: { columns: [a] } }\n${more}`;
+    await writeFile(file, `${text}missing: { ${missing} }\n`);
+    const { train, test: held } = await loadWhole(await openSource(file, IID));
+    return [train, held].map((each) => each && inputsOf(each).x?.values);
+  };
+  assert.deepEqual(await load('date: 0'), [
+    [1, 3],
+    [2, 4],
+  ]);
+  assert.deepEqual(await load('date: 1e15'), [[1], [2, 3, 4]]);
+  assert.deepEqual(await load('date: drop'), [[1], [2, 4]]);
+  const at = /a\.csv line 4: expected a time or a number in column date, found/;
+  await assert.rejects(load(''), at);
+  await assert.rejects(load(''), /no rule under missing says what stands for it/);
+  await assert.rejects(load('date: mean'), at);
+  await assert.rejects(load('date: mean'), /mean under missing, which stands for numbers of inputs alone/);
+  await assert.rejects(load('date: unknown'), /unknown under missing cannot stand for it/);
+});
+
+test('a description that names columns which there are not, or a rule for one of which nothing is made, is refused', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await writeFile(join(directory, 'a.csv'), 'a,b,y\n1,2,0\n2,,1\n');
+  const load = async (more: string) => {
+    const file = join(directory, 'data.yaml');
+    await writeFile(
+      file,
+      `kind: table\nsource: a.csv\ntarget: { column: y, as: labels }\ninputs: { n: { columns: [a] } }\n${more}\n`,
+    );
+    return loadWhole(await openSource(file, IID));
+  };
+  await load('ignored: [b]');
+  for (const [field, value] of [
+    ['missing', '{ c: 0 }'],
+    ['units', '{ c: EUR }'],
+    ['ignored', '[c]'],
+  ])
+    await assert.rejects(
+      load(`${field}: ${value}`),
+      new RegExp(
+        `a\\.csv: expected a column c, which the description names under ${field}, found columns a, b, y`,
+      ),
+    );
+  await assert.rejects(
+    load('missing: { b: drop }'),
+    /a\.csv: expected no rule under missing for column b, of which nothing is made, found drop/,
+  );
+});
+
 test('what an import writes as a description reads as the table did without one', async (t) => {
   const directory = await temporaryDirectory(t);
   const tables = [SALES, 'a,b,species\n1,2,x\n3,4.5,y\n5,6,x\n', 'a,b,k\n1,2,10\n3,4.5,9\n5,6,10\n'];
