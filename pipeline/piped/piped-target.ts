@@ -1,7 +1,7 @@
 /** The target where somebody else trains the clients, on other machines that share the volume. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StageError } from '../../lib/core/errors.js';
 import { trainResultSchema } from '../../lib/formats/stage-results.js';
+import { pause } from '../../lib/system/abort.js';
 import { type CommandRunner, commandTarget } from '../command-target.js';
 import type { LocalRun } from '../local-run.js';
 import { holds } from '../record/round-ledger.js';
@@ -47,7 +47,12 @@ function giveThrough(pipe: TrainingPipe): CommandRunner {
   };
 }
 
-/** Waits until this machine sees the update that another one says it wrote. */
+/**
+ * Waits until this machine sees the update that another one says it wrote.
+ *
+ * @throws {StageError} when it does not appear
+ * @throws {InterruptedError} when `signal` aborts
+ */
 async function appears(
   path: string,
   {
@@ -62,13 +67,13 @@ async function appears(
 ): Promise<void> {
   const until = Date.now() + APPEARS_WITHIN_MS;
   while (!(await holds(path, sha256).catch(() => false))) {
-    if (Date.now() > until || signal.aborted) {
+    if (Date.now() > until) {
       throw new StageError(
         stageName(command),
         `its update ${path} was reported and is not to be seen here: is the volume the same on every machine?`,
         { client: command.client },
       );
     }
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    await pause(LOOK_EVERY_MS, signal);
   }
 }
