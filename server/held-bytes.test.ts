@@ -50,6 +50,22 @@ describe('room for bodies', () => {
     assert.ok(await third);
   });
 
+  it('counts all addresses of an IPv6 network as one, and IPv4 addresses as they are, however they are written', async () => {
+    for (const [own, other] of [
+      [['2001:db8:1:2::1', '2001:db8:1:2:ffff::2', '[2001:DB8:1:2::3]:4711'], '2001:db8:2::1'],
+      [['10.0.0.1', '::ffff:10.0.0.1', '::ffff:a00:1', '10.0.0.1:4711'], '::ffff:10.0.0.2'],
+    ] as const) {
+      const room = createRoom(1_000_000);
+      const half = await room.enter(declared(own[0], 400_000));
+      for (const address of own) {
+        assert.ok(!room.open(from(address)).add(100_000), address);
+        assert.ok(!(await isSettled(room.enter(declared(address, 100_000)))), address);
+      }
+      assert.ok(room.open(from(other)).add(100_000), other);
+      half?.release();
+    }
+  });
+
   it('lets in first who has least, and lets go who waits too long, or has gone', async () => {
     const room = createRoom(1_000_000, { waitMs: 200 });
     const [first, second] = await Promise.all([

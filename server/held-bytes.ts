@@ -1,4 +1,5 @@
 /** Bytes of bodies that are kept in memory until they are answered, all of them together within one bound. */
+import { networkOf } from './operations/guard.js';
 
 /** What one body takes of the room. */
 export interface BodyPlace {
@@ -37,7 +38,7 @@ export interface Room {
 export const SMALL_BODY_BYTES = 65_536;
 /** Large bodies leave the rest of the room to small ones, which nobody keeps out by holding many large ones. */
 const LARGE_SHARE = 0.8;
-/** Of that, what one address may have. */
+/** Of that, what one address may have, or one IPv6 network. */
 const ADDRESS_SHARE = 0.5;
 /** A body may wait so long for its place. Nobody reads it meanwhile: what was sent lies in the system's buffers. */
 const WAIT_MS = 5_000;
@@ -68,7 +69,7 @@ interface Waiting {
 export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = STALL_MS } = {}): Room {
   const mostLarge = LARGE_SHARE * maxHeldBytes;
   let heldBytes = 0;
-  /** Of large bodies. */
+  /** Of large bodies, by network. */
   const heldBy = new Map<string, number>();
   const entered = new Set<Entered>();
   const line = new Set<Waiting>();
@@ -139,7 +140,8 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
   }
 
   return {
-    open(sender) {
+    open({ address }) {
+      const sender = { address: networkOf(address) };
       let [small, large] = [0, 0];
       return {
         add(bytes) {
@@ -163,7 +165,8 @@ export function createRoom(maxHeldBytes: number, { waitMs = WAIT_MS, stallMs = S
       };
     },
 
-    async enter(body) {
+    async enter(declared) {
+      const body = { ...declared, address: networkOf(declared.address) };
       if (body.signal.aborted) return undefined;
       if (line.size === 0 && hasRoom(body.bytes, body)) return placeOf(body);
       if (line.size >= MOST_WAITING) return undefined;

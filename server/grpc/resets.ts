@@ -2,6 +2,7 @@
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
+import { networkOf } from '../operations/guard.js';
 
 /**
  * So many calls of a connection may be taken back within a second before anybody has looked at them: honest clients hardly
@@ -20,6 +21,7 @@ type ConnectionListener = (this: Http2Server, socket: Socket) => void;
 
 /** What a connection has done so far. */
 interface Calls {
+  readonly network: string;
   /** Within a window, which began at `since`. */
   takenBack: number;
   since: number;
@@ -33,16 +35,16 @@ interface Calls {
  * connection alone is ended.
  */
 export function refuseResets(server: Server, { trustedProxies }: { readonly trustedProxies: number }): void {
+  /** Networks. */
   const refused = new Set<string>();
   const callsOf = new WeakMap<Http2Session, Calls>();
   let heldCount = 0;
 
-  function end(session: Http2Session): void {
-    const address = session.socket.remoteAddress;
+  function end(session: Http2Session, { network }: Calls): void {
     session.destroy();
-    if (trustedProxies > 0 || address === undefined || refused.has(address)) return;
-    refused.add(address);
-    setTimeout(() => refused.delete(address), PENALTY_MS).unref();
+    if (trustedProxies > 0 || network === '' || refused.has(network)) return;
+    refused.add(network);
+    setTimeout(() => refused.delete(network), PENALTY_MS).unref();
   }
 
   /** Keeps a connection without reading from it. */
@@ -61,9 +63,9 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
   function isTooMany(session: Http2Session, calls: Calls): boolean {
     const now = performance.now();
     if (now - calls.since > WINDOW_MS) Object.assign(calls, { takenBack: 0, since: now });
-    const most = refused.has(session.socket.remoteAddress ?? '') ? 0 : MOST_TAKEN_BACK;
+    const most = refused.has(calls.network) ? 0 : MOST_TAKEN_BACK;
     if (++calls.takenBack <= most) return false;
-    end(session);
+    end(session, calls);
     return true;
   }
 
@@ -71,7 +73,7 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
     const connected = http2Server.listeners('connection') as unknown as readonly ConnectionListener[];
     http2Server.removeAllListeners('connection');
     http2Server.on('connection', (socket: Socket) => {
-      if (refused.has(socket.remoteAddress ?? '')) hold(socket);
+      if (refused.has(networkOf(socket.remoteAddress ?? ''))) hold(socket);
       else for (const listener of connected) listener.call(http2Server, socket);
     });
 
@@ -81,7 +83,10 @@ export function refuseResets(server: Server, { trustedProxies }: { readonly trus
       const { session } = stream;
       stream.on('error', () => undefined);
       if (session === undefined || session.destroyed) return;
-      const calls: Calls = callsOf.get(session) ?? { takenBack: 0, since: 0 };
+      const calls: Calls = callsOf.get(session) ?? {
+        network: networkOf(session.socket.remoteAddress ?? ''),
+        ...{ takenBack: 0, since: 0 },
+      };
       callsOf.set(session, calls);
       // Thousands may come in one piece: the one before shows what they are.
       const { last } = calls;

@@ -55,6 +55,16 @@ export function addressBefore(
   return chain[Math.max(0, chain.length - 1 - proxies)] ?? direct;
 }
 
+/**
+ * Who shares limits with an address: an IPv4 address alone, however it is written; of IPv6 all of a network (/56), which
+ * one client may have for itself. Some proxies tell ports, too.
+ */
+export function networkOf(address: string): string {
+  const host = /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/.exec(address);
+  const bare = host?.[1] ?? host?.[2] ?? address;
+  return isIP(bare) === 0 ? address : ipKeyGenerator(bare);
+}
+
 const WINDOW_MS = 60_000;
 
 /** Counts requests. */
@@ -64,15 +74,13 @@ export interface RateLimit {
   close(): void;
 }
 
-/** Allows each client `perMinute` requests a minute. A network that hands out many IPv6 addresses is one client. */
+/** Allows each client `perMinute` requests a minute. */
 export function createRateLimit(perMinute: number): RateLimit {
   const store = new MemoryStore();
   store.init({ windowMs: WINDOW_MS } as Options);
   return {
     async count(address) {
-      const { totalHits, resetTime } = await store.increment(
-        isIP(address) === 0 ? address : ipKeyGenerator(address),
-      );
+      const { totalHits, resetTime } = await store.increment(networkOf(address));
       if (totalHits <= perMinute) return;
       const seconds = Math.max(1, Math.ceil(((resetTime?.getTime() ?? Date.now()) - Date.now()) / 1000));
       throw new HttpProblem(

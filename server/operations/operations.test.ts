@@ -153,6 +153,23 @@ describe('the rate limit', () => {
     }
   });
 
+  it('counts an IPv6 network as one client, and an IPv4 address however it is written', async () => {
+    const rateLimit = createRateLimit(2);
+    try {
+      for (const [first, second, third, other] of [
+        ['2001:db8:1:2::1', '2001:db8:1:2:3::', '[2001:DB8:1:2::2]:80', '2001:db8:2::1'],
+        ['::ffff:10.0.0.1', '10.0.0.1', '10.0.0.1:80', '10.0.0.2'],
+      ] as const) {
+        await rateLimit.count(first);
+        await rateLimit.count(second);
+        await assert.rejects(rateLimit.count(third), { status: 429 });
+        await rateLimit.count(other);
+      }
+    } finally {
+      rateLimit.close();
+    }
+  });
+
   it('believes nobody about addresses by default', () => {
     const request = {
       socket: { remoteAddress: '10.0.0.1' },
