@@ -20,6 +20,8 @@ interface FeedSource<T> {
 interface Feed<T> {
   /** Undefined until it is known. @throws what the server refuses for good */
   items(): readonly T[] | undefined;
+  /** All that were ever there, as they were last seen. */
+  seen(): readonly T[];
 }
 
 /** Between the end of a watch and the next list: a server that cuts off every watch is not asked without a pause. */
@@ -36,16 +38,19 @@ export function startFeed<T extends Named>(
   { onChange, signal }: { readonly onChange: () => void; readonly signal: AbortSignal },
 ): Feed<T> {
   let objects: Map<string, T> | undefined;
+  const seen = new Map<string, T>();
   let refusal: { readonly error: unknown } | undefined;
   const key = ({ metadata }: T) => metadata?.name ?? '';
   const replace = (items: readonly T[]) => {
     objects = new Map(items.map((item) => [key(item), item]));
+    for (const item of items) seen.set(key(item), item);
     onChange();
   };
   const take = ({ type, object }: WatchEvent<T>) => {
     if (type === 'DELETED') objects?.delete(key(object));
     else if (type === 'ADDED' || type === 'MODIFIED') objects?.set(key(object), object);
     else return;
+    seen.set(key(object), object);
     onChange();
   };
   const refused = createBackoff({ firstMs: PAUSE_AFTER_REFUSAL_MS, longestMs: LONGEST_PAUSE_MS });
@@ -81,5 +86,6 @@ export function startFeed<T extends Named>(
       if (refusal !== undefined) throw refusal.error;
       return objects && [...objects.values()];
     },
+    seen: () => [...seen.values()],
   };
 }

@@ -42,6 +42,16 @@ export function containersOf(pod: V1Pod): readonly V1ContainerStatus[] {
 /** The name of an object; every one that a server returns has one. */
 export const nameOf = ({ metadata }: V1Job | V1Pod): string => metadata?.name ?? '';
 
+/** The indexes that a Job names in its status: `1,3-5` are four. */
+export function indexesIn(ranges: string | undefined): ReadonlySet<number> {
+  const spans = (ranges ?? '').split(',').filter((span) => span !== '');
+  return new Set(
+    spans
+      .map((span) => span.split('-').map(Number))
+      .flatMap(([from = 0, to = from]) => Array.from({ length: to - from + 1 }, (_, at) => from + at)),
+  );
+}
+
 /** The completion index of an Indexed Job's pod. */
 export function indexOf({ metadata }: V1Pod): number | undefined {
   const index = metadata?.annotations?.['batch.kubernetes.io/job-completion-index'];

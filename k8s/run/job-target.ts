@@ -12,7 +12,7 @@ import {
 } from '../../pipeline/rounds/target.js';
 import { ensureJob, type FoundJob, removeJob } from './ensure-job.js';
 import { hasResults, podOfJob, readResult } from './job-result.js';
-import { indexOf, jobSeconds } from './job-status.js';
+import { containersOf, indexesIn, indexOf, jobSeconds } from './job-status.js';
 import { NOT_STARTED_ANNOTATION, OTHER_INDEXES } from './names.js';
 import { parseObject, passedOn, podEnding } from './pod-status.js';
 import type { JobDetails, PlannedJob, StageJobs } from './stage-jobs.js';
@@ -60,8 +60,9 @@ export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): Jo
     const planned = jobs.of(commands, options);
     const ended = await runJobToEnd(planned, waitedFor(commands), context);
     const endings = await endingsOf(ended, { commands, schema, container: planned.container ?? '' }, context);
-    // What ended the Job is told before whom it kept from starting.
-    const isKept = (ending: CommandEnding<unknown>) => 'reason' in ending && ending.reason === NEVER_STARTED;
+    // What ended the Job is told before whom it kept from starting, or stopped.
+    const isKept = (ending: CommandEnding<unknown>) =>
+      'reason' in ending && [NEVER_STARTED, STOPPED].includes(ending.reason);
     const told = [...endings.filter((each) => !isKept(each)), ...endings.filter(isKept)];
     for (const ending of told) await onEnding?.(ending);
     return { ...ended, endings, seconds: jobSeconds(ended.job) };
@@ -84,6 +85,10 @@ function waitedFor(commands: readonly StageCommand[]): Omit<WaitedJob, 'job'> {
 
 /** Why a client has no result where another one ended the Job. */
 const NEVER_STARTED = 'not started: the Job had failed before';
+const STOPPED = 'stopped: the Job had failed before';
+/** Why it has none where nobody has seen its pod end, which the Job counts. */
+const LOST = 'its result is lost: its pod was deleted before it was read';
+const FAILED_UNSEEN = 'it failed, and its pod was deleted before the reason was read';
 
 interface EndingOptions<T> {
   readonly commands: readonly StageCommand[];
@@ -117,7 +122,7 @@ async function endingsOf<T>(
 
 /** Why an index of a Job has no result. */
 function lostCommand(
-  { state, job: { metadata, spec } }: EndedJob,
+  { state, job: { metadata, spec, status: counted }, gone }: EndedJob,
   {
     command,
     own,
@@ -126,15 +131,21 @@ function lostCommand(
 ): LostCommand {
   const notStarted = parseObject(metadata?.annotations?.[NOT_STARTED_ANNOTATION] ?? '') ?? {};
   if (notStarted[index] !== undefined) return { command, reason: String(notStarted[index]) };
-  const failed = own.filter(({ status }) => status?.phase === 'Failed').at(-1);
-  if (failed !== undefined) {
-    const { reason, exitCode } = podEnding(failed);
+  const others = gone.filter((pod) => indexOf(pod) === index);
+  // A pod that the end of its Job has stopped is none that failed.
+  const hasFailed = indexesIn(counted?.failedIndexes).has(index);
+  const ends = [...(hasFailed ? others : []), ...own].filter(({ status }) => status?.phase === 'Failed');
+  const failed = ends.at(-1);
+  if (failed !== undefined || hasFailed) {
+    const { reason, exitCode } = failed ? podEnding(failed) : { reason: FAILED_UNSEEN };
     const facts = { client: command.client, ...passedOn(exitCode) };
     return { command, reason, error: new StageError(stageName(command), reason, facts) };
   }
+  if (indexesIn(counted?.completedIndexes).has(index)) return { command, reason: LOST };
   if (notStarted[OTHER_INDEXES] !== undefined) return { command, reason: String(notStarted[OTHER_INDEXES]) };
   if (state.kind === 'failed' && state.reason === 'DeadlineExceeded') {
     return { command, reason: `late: not done within ${spec?.activeDeadlineSeconds} s` };
   }
-  return { command, reason: NEVER_STARTED };
+  const hasBegun = others.flatMap(containersOf).some(({ state: is }) => is?.running ?? is?.terminated);
+  return { command, reason: hasBegun ? STOPPED : NEVER_STARTED };
 }

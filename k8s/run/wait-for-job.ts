@@ -5,7 +5,6 @@ import type { ProgressEvent, Reporter } from '../../lib/observability/events.js'
 import { createBell, forMany } from '../../lib/system/abort.js';
 import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
 import { stageName } from '../../pipeline/rounds/target.js';
-import type { ObjectSelection } from './cluster-api.js';
 import { type JobContext, removeJob } from './ensure-job.js';
 import { startFeed } from './feed.js';
 import { indexOf, type JobState, jobState, type Labels, nameOf } from './job-status.js';
@@ -40,7 +39,10 @@ export interface WaitedJob {
 export interface EndedJob {
   readonly job: V1Job;
   readonly state: JobState;
+  /** Those that are there, and those that had succeeded before they were deleted. */
   readonly pods: readonly V1Pod[];
+  /** The others that were deleted, as they were last seen. */
+  readonly gone: readonly V1Pod[];
   /** Why it goes on and is waited for no longer. */
   readonly stuck?: PodTrouble;
 }
@@ -89,6 +91,16 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
     },
     { onChange, signal: ending },
   );
+  // What the watch tells may be older than what a list does.
+  const listPods = async (): Promise<Pick<EndedJob, 'pods' | 'gone'>> => {
+    const { items } = await api.listPods(ofJob);
+    const there = new Set(items.map(nameOf));
+    const gone = pods.seen().filter((pod) => !there.has(nameOf(pod)));
+    return {
+      pods: [...items, ...gone.filter(hasSucceeded)],
+      gone: gone.filter((pod) => !hasSucceeded(pod)),
+    };
+  };
   const clientOf = (pod: V1Pod) => {
     const index = indexOf(pod);
     return index === undefined ? undefined : clients?.at(index);
@@ -126,7 +138,7 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
         const state = jobState(current);
         if (state.kind === 'running') {
           const stuck = isEnding ? undefined : await watchman.look(current, own);
-          const made = stuck && (await settle(stuck, { job: current, waited, context, ofJob }));
+          const made = stuck && (await settle(stuck, { job: current, waited, context, listPods }));
           if (made === 'ending') isEnding = true;
           else if (made !== undefined) return made;
         } else {
@@ -134,9 +146,8 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
           const overMs = Date.now() - overAt;
           const isStuck = overMs > STUCK_MS;
           if (isStuck || own.every(hasEnded)) {
-            // What the watch of the pods tells may be older than what that of the Job does.
-            const { items } = await api.listPods(ofJob);
-            if (isStuck || items.every(hasEnded)) return { job: current, state, pods: items };
+            const listed = await listPods();
+            if (isStuck || listed.pods.every(hasEnded)) return { job: current, state, ...listed };
           }
           if (overMs > NOTICE_MS && !isTold)
             reporter.warn(`${title}: the Job has ended; waiting for its pods to stop.`);
@@ -173,6 +184,8 @@ function showClients(
   reporter.progress({ stage, ...part, done, total, unit: 'clients' });
 }
 
+const hasSucceeded = ({ status }: V1Pod): boolean => status?.phase === 'Succeeded';
+
 const hasEnded = (pod: V1Pod): boolean => ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
 
 /**
@@ -187,19 +200,20 @@ async function settle(
     job,
     waited: { title, quorum = Number.POSITIVE_INFINITY },
     context,
-    ofJob,
+    listPods,
   }: {
     readonly job: V1Job;
     readonly waited: WaitedJob;
     readonly context: WaitContext;
-    readonly ofJob: ObjectSelection;
+    readonly listPods: () => Promise<Pick<EndedJob, 'pods' | 'gone'>>;
   },
 ): Promise<EndedJob | 'ending' | undefined> {
   const { api, reporter } = context;
-  const { items: pods } = await api.listPods(ofJob);
+  const listed = await listPods();
+  const { pods } = listed;
   if (pods.some((pod) => podPhase(pod) === 'running')) return undefined;
   const [first] = waits;
-  const done = pods.filter(({ status }) => status?.phase === 'Succeeded').length;
+  const done = pods.filter(hasSucceeded).length;
   if (first === undefined) return undefined;
   const { message, reason, advice } = first.trouble;
   if (done === 0) {
@@ -213,7 +227,7 @@ async function settle(
   const annotations = notStarted(waits);
   if (done < quorum) {
     const marked = { ...job, metadata: { ...job.metadata, annotations } };
-    return { job: marked, state: jobState(job), pods, stuck: first.trouble };
+    return { job: marked, state: jobState(job), ...listed, stuck: first.trouble };
   }
   await api.endJob(nameOf(job), annotations);
   return 'ending';

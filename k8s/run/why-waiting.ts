@@ -1,7 +1,7 @@
 /** Why a Job does not go on, in the cluster's own words: the status of its pods, else their events, else its own. */
 import type { CoreV1Event, V1Job, V1Pod } from '@kubernetes/client-node';
 import { QUEUE_LABEL } from '../manifests/stages.js';
-import { nameOf } from './job-status.js';
+import { indexesIn, nameOf } from './job-status.js';
 import {
   eventsOf,
   kubectlFor,
@@ -36,7 +36,7 @@ export function isWaiting(pod: V1Pod): boolean {
 /** How many pods a Job may have now and has not. */
 export function missingPods({ spec, status }: V1Job, pods: readonly V1Pod[]): number {
   const { completions = 1, parallelism = 1 } = spec ?? {};
-  const over = (status?.succeeded ?? 0) + countIndexes(status?.failedIndexes);
+  const over = (status?.succeeded ?? 0) + indexesIn(status?.failedIndexes).size;
   const active = pods.filter(({ status: is }) => !['Succeeded', 'Failed'].includes(is?.phase ?? '')).length;
   return Math.max(0, Math.min(parallelism, completions - over) - active);
 }
@@ -71,14 +71,6 @@ export function whyWaiting(
 /** The same for troubles that differ in numbers alone, such as how many nodes have no room. */
 export const kindOfTrouble = ({ reason, message }: Pick<PodTrouble, 'reason' | 'message'>): string =>
   `${reason} ${message.replaceAll(/\d+/g, '#')}`;
-
-/** `1,3-5` are four. */
-function countIndexes(ranges: string | undefined): number {
-  const spans = (ranges ?? '').split(',').filter((span) => span !== '');
-  return spans
-    .map((span) => span.split('-').map(Number))
-    .reduce((sum, [from = 0, to = from]) => sum + to - from + 1, 0);
-}
 
 function troubleOfEvents(pod: V1Pod, events: readonly CoreV1Event[]): PodTrouble {
   if (podPhase(pod) === 'stopping') {

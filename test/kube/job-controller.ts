@@ -136,7 +136,7 @@ interface Judged {
 }
 
 function judge(job: KubeObject, pods: readonly KubeObject[]): Judged {
-  const { spec } = job;
+  const { spec, status: recorded } = job;
   let failJob: string | undefined;
   let counted = 0;
   const states = Array.from({ length: spec.completions ?? 1 }, (_, index): IndexState => {
@@ -153,8 +153,10 @@ function judge(job: KubeObject, pods: readonly KubeObject[]): Judged {
     const isOver = spec.backoffLimitPerIndex !== undefined && failures > spec.backoffLimitPerIndex;
     return {
       index,
-      succeeded: own.some(({ status }) => status?.phase === 'Succeeded'),
-      failed: failIndex || isOver,
+      // What is counted stays so when the pod is deleted.
+      succeeded:
+        own.some(({ status }) => status?.phase === 'Succeeded') || isIn(recorded?.completedIndexes, index),
+      failed: failIndex || isOver || isIn(recorded?.failedIndexes, index),
       active: own.filter(({ status }) => isOpen(status?.phase)),
       failures,
     };
@@ -251,6 +253,12 @@ function ranges(indexes: readonly number[]): string {
   }
   return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
+
+const isIn = (spans: string | undefined, index: number): boolean =>
+  (spans ?? '').split(',').some((span) => {
+    const [from = '', to = from] = span.split('-');
+    return from !== '' && Number(from) <= index && index <= Number(to);
+  });
 
 function lastEnd(pods: readonly KubeObject[], index: number): number {
   const ends = pods
