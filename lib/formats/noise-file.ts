@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { DataError } from '../core/errors.js';
 import { type Draw, drawName, keyedBits, type NoiseSource } from '../federation/privacy/keyed-noise.js';
 import { hashField } from './fields.js';
-import { createFileAtomic, writeFileAtomic } from './files/atomic-file.js';
+import { writeFileAtomic } from './files/atomic-file.js';
+import { createFileAtomic } from './files/create-file.js';
 import { exists, readTextFile } from './files/read-file.js';
 
 const NOISE_FILE = 'the key of the noise of private rounds (JSON)';

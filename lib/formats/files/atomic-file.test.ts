@@ -6,7 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { DataError, StorageError, UsageError } from '../../core/errors.js';
-import { placeFileAtomic, removeTemporaryFiles, writeFileAtomic, writeWhile } from './atomic-file.js';
+import {
+  placeFileAtomic,
+  removeTemporaryFiles,
+  writeFileAtomic,
+  writeFolderAtomic,
+  writeWhile,
+} from './atomic-file.js';
 import { sha256, sha256OfFile } from './read-file.js';
 
 let directory = '';
@@ -125,3 +131,45 @@ for (const takesFile of [false, true]) {
     assert.ok(lost >= 6, `${lost} times`);
   });
 }
+
+/** Does `work` as far as a process that is killed before the operation of that number; false when there were not so many. */
+function killedBefore(number: number, work: () => Promise<void>): Promise<boolean> {
+  let die = () => {};
+  const death = new Promise<void>((resolve) => {
+    die = resolve;
+  });
+  const never = () => {
+    die();
+    return new Promise<void>(() => {});
+  };
+  return haltedBefore(number, () => Promise.race([work(), death]), never);
+}
+
+test('of a folder that is replaced the earlier one or the new one is there, wherever its writer is killed', async () => {
+  const left = new Set<string>();
+  for (let number = 1, isKilled = true; isKilled; number++) {
+    const root = at(`${number}`);
+    const folder = join(root, 'model');
+    const write = (text: string) =>
+      writeFolderAtomic(folder, async (temporary) => {
+        for (const name of ['a', 'b']) await writeFile(join(temporary, name), text);
+      });
+    const texts = () => Promise.all(['a', 'b'].map((name) => readFile(join(folder, name), 'utf8')));
+    await write('old');
+    isKilled = await killedBefore(number, () => write('new'));
+    // A session that takes the volume over removes what is unfinished.
+    await removeTemporaryFiles(root);
+    for (const name of await readdir(root)) left.add(name.replace(/-[0-9a-f]{8}$/, ''));
+    // The next writer puts right what it finds before it comes to nothing itself.
+    await assert.rejects(
+      writeFolderAtomic(folder, () => Promise.reject(new Error('no'))),
+      /could not be written: no\.$/,
+    );
+    const found = (await texts()).join();
+    assert.ok(['old,old', 'new,new'].includes(found), `operation ${number}: ${found}`);
+    assert.deepEqual(await readdir(root), ['model'], `operation ${number}`);
+    await write('next');
+    assert.deepEqual([await texts(), await readdir(root)], [['next', 'next'], ['model']]);
+  }
+  assert.deepEqual([...left].sort(), ['.earlier-model', 'model'], 'the moment without a folder was met');
+});

@@ -15,10 +15,10 @@ import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'n
 import { basename, dirname, join } from 'node:path';
 import { isFedbatchError, StorageError } from '../../core/errors.js';
 import { errorCode, systemReason } from '../../core/system-errors.js';
-import { readFileBytes } from './read-file.js';
+import { isAbsent, readFileBytes, sha256 } from './read-file.js';
 
 /** Starts the name of every file that is still being written; readers of a directory pass over it. */
-const TEMPORARY_PREFIX = '.tmp-';
+export const TEMPORARY_PREFIX = '.tmp-';
 
 /** So much of a file's name stands in its temporary one: the longest that a file system allows has no room for more. */
 const KEPT_CHARACTERS = 64;
@@ -56,38 +56,6 @@ export async function writeFileAtomic(
 }
 
 /**
- * The same, unless the file is there already: of several that try at once one succeeds, and the others get false.
- *
- * @throws {StorageError} as above
- */
-export async function createFileAtomic(
-  path: string,
-  bytes: Uint8Array | string,
-  mode: number,
-): Promise<boolean> {
-  try {
-    await writeThen(linkAndRemove, { path, write: (file) => file.writeFile(bytes), mode });
-    return true;
-  } catch (error) {
-    if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Gives a file a name that nobody has. Without hard links the name is taken first, and then the file renamed onto it. */
-async function linkAndRemove(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') throw error;
-    await (await open(to, 'wx')).close();
-    await rename(from, to);
-    return;
-  }
-  await rm(from);
-}
-
-/**
  * The same for a file that is written piece by piece; `write` may write at any place of it.
  *
  * @throws {StorageError} as above; what `write` throws of its own
@@ -99,12 +67,18 @@ export async function writeFileAtomicBy(
   await writeThen(rename, { path, write });
 }
 
+/** What is written, and where. */
 interface Writing extends WriteOptions {
   readonly path: string;
   readonly write: (file: FileHandle) => Promise<void>;
 }
 
-async function writeThen(
+/**
+ * Writes a file under a temporary name beside its own, and has `place` make it appear.
+ *
+ * @throws {StorageError} as above; what `write` and `place` throw of their own
+ */
+export async function writeThen(
   place: (temporary: string, path: string) => Promise<void>,
   { path, write, mode }: Writing,
 ): Promise<void> {
@@ -155,7 +129,9 @@ export async function placeFileAtomic(from: string, to: string): Promise<void> {
 }
 
 /**
- * Makes a folder that `fill` has filled under a temporary name beside it; an earlier one goes.
+ * Makes a folder that `fill` has filled under a temporary name beside it; an earlier one goes. One folder cannot take
+ * another's place in one step: a writer that is killed between the two leaves the earlier one under a name that no sweep
+ * removes, and the next writer puts it back first.
  *
  * @throws {StorageError} when the disk refuses; nothing is left behind, and an earlier folder stays.
  */
@@ -163,29 +139,51 @@ export async function writeFolderAtomic(
   path: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const [temporary, earlier] = [temporaryName(path), temporaryName(path)];
+  const temporary = temporaryName(path);
   try {
     await makeDirectory(dirname(path));
+    await settleEarlier(path);
     await mkdir(temporary);
     await fill(temporary);
     await syncDirectory(temporary);
     await requirePlace();
-    const isReplaced = await rename(path, earlier).then(
-      () => true,
-      (error: unknown) => {
-        if (errorCode(error) === 'ENOENT') return false;
-        throw error;
-      },
-    );
-    await rename(temporary, path).catch(async (error: unknown) => {
-      if (isReplaced) await rename(earlier, path);
-      throw error;
-    });
-    await syncDirectory(dirname(path));
-    await rm(earlier, { recursive: true, force: true });
+    await renameIfThere(path, earlierName(path));
+    try {
+      await rename(temporary, path);
+      await syncDirectory(dirname(path));
+    } finally {
+      await settleEarlier(path);
+    }
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw isFedbatchError(error) ? error : storageError(path, error);
+  }
+}
+
+/** An earlier folder that had to make room is put back where none has come in its place, else it goes. */
+async function settleEarlier(path: string): Promise<void> {
+  const isBack = await isAbsent(path);
+  // By another name before the first of its files is removed: what is left of it then is nothing to put back.
+  const to = isBack ? path : temporaryName(path);
+  const isMoved = await renameIfThere(earlierName(path), to);
+  if (isMoved && !isBack) await rm(to, { recursive: true, force: true });
+}
+
+/** Where a folder lies while another one takes its place. */
+function earlierName(path: string): string {
+  const name = basename(path);
+  const kept = name.slice(0, KEPT_CHARACTERS);
+  return join(dirname(path), `.earlier-${kept}-${sha256(name).slice(0, 8)}`);
+}
+
+/** Whether it was there. */
+async function renameIfThere(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 
