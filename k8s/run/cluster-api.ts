@@ -75,7 +75,7 @@ export interface ClusterApi {
   /** @throws {UsageError} when the namespace is known not to be there, or to be on its way out */
   requireNamespace(): Promise<void>;
   readLog(pod: string, container: string, lines: number): Promise<string>;
-  /** Calls `onLine` until the container or the connection ends. */
+  /** Calls `onLine`, with the time in front, until the container or the connection ends. @throws {TimeLimitError} where nothing came for so long */
   followLog(pod: string, container: string, options: FollowOptions): Promise<void>;
   /** Calls `onEvent` until the server or the connection ends it; rejects as the server refuses. */
   watch<T>(kind: 'jobs' | 'pods', options: WatchRequest<T>): Promise<void>;
@@ -84,6 +84,9 @@ export interface ClusterApi {
 /** How a log is followed. */
 interface FollowOptions {
   readonly onLine: (line: string) => void;
+  /** From this second on; by default from the beginning. */
+  readonly since: string | undefined;
+  readonly quietMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -235,11 +238,20 @@ export async function clusterApi(
     },
     readLog: async (name, container, tailLines) =>
       (await unless(404, () => core.readNamespacedPodLog({ name, namespace, container, tailLines }))) ?? '',
-    followLog: (pod, container, { onLine, signal: stop }) => {
+    followLog: (pod, container, { onLine, since, quietMs, signal: stop }) => {
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
-      const query = { container, follow: 'true' };
-      const url = new URL(`${server}${path}?${new URLSearchParams(query)}`);
-      return readLines(transport, { url, onLine, signal: stop });
+      const query = new URLSearchParams({
+        ...{ container, follow: 'true', timestamps: 'true' },
+        ...(since === undefined ? {} : { sinceTime: since }),
+      });
+      const url = new URL(`${server}${path}?${query}`);
+      return within({ ms: quietMs, signal: stop }, (over, goOn) => {
+        const tell = (line: string) => {
+          goOn();
+          onLine(line);
+        };
+        return readLines(transport, { url, onLine: tell, signal: over });
+      });
     },
     watch: async (kind, { version, labels, fields, onEvent, signal: stop }) => {
       const group = kind === 'jobs' ? '/apis/batch/v1' : '/api/v1';

@@ -3,6 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { UsageError } from '../../lib/core/errors.js';
 import { explainFailure } from '../connection/api-errors.js';
 import type { ClusterApi } from './cluster-api.js';
+import { followLog } from './follow-log.js';
 import { containersOf, indexOf, nameOf } from './job-status.js';
 import { ROUND_LABEL, runSelector, STAGE_LABEL } from './names.js';
 
@@ -48,7 +49,7 @@ export async function printLogs(
   }
   await Promise.all(
     started.map(({ pod, container }) =>
-      api.followLog(pod, container, { onLine: (line) => print(`${pod} ${container}: ${line}`), signal }),
+      followLog(api, { pod, container, onLine: (line) => print(`${pod} ${container}: ${line}`), signal }),
     ),
   ).catch((error: unknown) => {
     throw explainFailure(error, api.server) ?? error;

@@ -1,10 +1,10 @@
 /** Follows the logs of a Job's pods: progress goes to the display, warnings and last words to whoever asks. */
 import type { V1Pod } from '@kubernetes/client-node';
 import type { ProgressEvent, Reporter } from '../../lib/observability/events.js';
-import { pause } from '../../lib/system/abort.js';
 import { isPassing } from '../connection/api-errors.js';
 import { createBackoff } from '../connection/retry.js';
 import type { ClusterApi } from './cluster-api.js';
+import { followLog } from './follow-log.js';
 import { containersOf, nameOf } from './job-status.js';
 import { parseObject } from './pod-status.js';
 
@@ -48,26 +48,18 @@ export function followPods(options: LogOptions): PodLogs {
   let open = 0;
   const follow = async (pod: V1Pod, container: string) => {
     open++;
-    let told = 0;
     // Its own, too: a log that is lost while the node's other pods have theirs.
     const waits = [createBackoff(AGAIN), backoffOf(pod)];
-    // A log that was cut off is read again from its beginning: the lines that were told are passed over.
-    for (let isOver = false; !isOver && !signal.aborted; ) {
-      let line = 0;
-      const onLine = (text: string) => {
-        if (line++ < told) return;
-        told++;
-        for (const each of waits) each.reset();
-        tellLine(text, { pod, container }, options);
-      };
-      const waitMs = await api.followLog(nameOf(pod), container, { onLine, signal }).then(
-        () => undefined,
-        (error: unknown) =>
-          isPassing(error) ? Math.max(...waits.map((each) => each.after(error))) : undefined,
-      );
-      isOver = waitMs === undefined;
-      if (waitMs !== undefined) await pause(waitMs, signal).catch(() => undefined);
-    }
+    const onLine = (line: string) => {
+      for (const each of waits) each.reset();
+      tellLine(line, { pod, container }, options);
+    };
+    const waitAfter = (error: unknown) => {
+      if (!isPassing(error)) throw error;
+      return Math.max(...waits.map((each) => each.after(error)));
+    };
+    // A log that is refused for good is missed.
+    await followLog(api, { pod: nameOf(pod), container, onLine, waitAfter, signal }).catch(() => undefined);
     open--;
   };
   return {

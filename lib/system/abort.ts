@@ -26,15 +26,24 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Nothing came in time. */
+export class TimeLimitError extends Error {}
+
 /**
- * The result of `work`, which is given a signal of its own to stop by.
+ * The result of `work`, which is given a signal of its own to stop by: many do, one after the other, under one `signal`.
+ * Its `goOn` has the time begin anew.
  *
- * @throws the reason of `signal` as soon as that aborts, and an error that says so after `ms`
+ * @throws the reason of `signal` as soon as that aborts
+ * @throws {TimeLimitError} after `ms`
  */
-export async function within<T>({ ms, signal }: Limits, work: (over: AbortSignal) => Promise<T>): Promise<T> {
+export async function within<T>(
+  { ms, signal }: Limits,
+  work: (over: AbortSignal, goOn: () => void) => Promise<T>,
+): Promise<T> {
   const own = new AbortController();
   const stop = () => own.abort(signal.reason);
-  const timer = setTimeout(() => own.abort(new Error(`no answer within ${ms / 1000} s`)), ms);
+  const late = () => own.abort(new TimeLimitError(`no answer within ${ms / 1000} s`));
+  const timer = setTimeout(late, ms);
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   try {
@@ -42,7 +51,7 @@ export async function within<T>({ ms, signal }: Limits, work: (over: AbortSignal
     const over = new Promise<never>((_, reject) => {
       own.signal.addEventListener('abort', () => reject(own.signal.reason), { once: true });
     });
-    return await Promise.race([work(own.signal), over]);
+    return await Promise.race([work(own.signal, () => timer.refresh()), over]);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', stop);

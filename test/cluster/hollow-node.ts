@@ -88,6 +88,8 @@ export async function startHollowNode(t: TestContext): Promise<void> {
   };
   const fieldSelector = `spec.nodeName=${HOLLOW}`;
   const watch = new k8s.Watch(config);
+  let request: ReturnType<typeof watch.watch> | undefined;
+  stop.signal.addEventListener('abort', () => void request?.then((each) => each.abort()));
   void (async () => {
     while (!stop.signal.aborted) {
       const { items, metadata } = await core.listPodForAllNamespaces({ fieldSelector });
@@ -97,8 +99,7 @@ export async function startHollowNode(t: TestContext): Promise<void> {
         const onEvent = (type: string, pod: k8s.V1Pod) => {
           if (type === 'ADDED' || type === 'MODIFIED') take(pod);
         };
-        const request = watch.watch('/api/v1/pods', query, onEvent, () => resolve());
-        stop.signal.addEventListener('abort', () => void request.then((each) => each.abort()));
+        request = watch.watch('/api/v1/pods', query, onEvent, () => resolve());
       });
     }
   })().catch(() => undefined);

@@ -22,6 +22,8 @@ export type Fault =
   | { readonly kind: 'drop' }
   /** A watch or a followed log that ends early, without a word. */
   | { readonly kind: 'cut'; readonly afterMs: number }
+  /** A followed log of which nothing comes any more after so long, and that does not end. */
+  | { readonly kind: 'stall'; readonly afterMs: number }
   /** A watch that tells everything so much later. */
   | { readonly kind: 'lag'; readonly ms: number };
 
@@ -114,6 +116,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
     if (cutAfterMs !== undefined) setTimeout(() => response.destroy(), cutAfterMs);
     response.on('close', () => stream.destroy());
     stream.pipe(response);
+    if (fault?.kind === 'stall') setTimeout(() => stream.unpipe(response), fault.afterMs);
     return;
   }
   if (!['POST', 'PUT', 'PATCH', 'DELETE'].includes(request.method ?? ''))

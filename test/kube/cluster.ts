@@ -1,11 +1,11 @@
 /** A whole cluster for tests: API server, Job controller and nodes in this process, pods as processes beside it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { type ApiServer, type ApiServerOptions, type Fault, startApiServer } from './api-server.js';
+import { linesOf } from './container-log.js';
 import { entryPointOf } from './container-process.js';
 import { startJobController } from './job-controller.js';
 import { type Kubelet, startKubelet } from './kubelet.js';
@@ -125,9 +125,6 @@ function kubeconfigOf(server: string): string {
   });
 }
 
-/** Between two looks at the log of a running container. */
-const FOLLOW_MS = 50;
-
 function logOf(kubelet: Kubelet, pod: KubeObject, query: URLSearchParams): Readable {
   const container = query.get('container') ?? pod.spec.containers[0].name;
   const log = kubelet.log(pod, container);
@@ -135,37 +132,7 @@ function logOf(kubelet: Kubelet, pod: KubeObject, query: URLSearchParams): Reada
     const message = `container "${container}" in pod "${pod.metadata.name}" is waiting to start: ContainerCreating`;
     throw new ApiError(400, 'BadRequest', message);
   }
-  const tail = Number(query.get('tailLines') ?? Number.NaN);
-  return Readable.from(follow(log, { tail, follow: query.get('follow') === 'true' }));
-}
-
-async function* follow(
-  log: { readonly path: string; hasEnded(): boolean },
-  options: { readonly tail: number; readonly follow: boolean },
-): AsyncGenerator<string> {
-  const file = await open(log.path);
-  try {
-    let position = 0;
-    for (let isFirst = true; ; isFirst = false) {
-      const isLast = !options.follow || log.hasEnded();
-      const { size } = await file.stat();
-      if (size > position) {
-        const { buffer } = await file.read({ buffer: Buffer.alloc(size - position), position });
-        position = size;
-        const text = buffer.toString('utf8');
-        yield isFirst && !Number.isNaN(options.tail) ? lastLines(text, options.tail) : text;
-      }
-      if (isLast) return;
-      await new Promise((next) => setTimeout(next, FOLLOW_MS));
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-function lastLines(text: string, count: number): string {
-  const lines = text.replace(/\n$/, '').split('\n');
-  return `${lines.slice(-count).join('\n')}\n`;
+  return Readable.from(linesOf(log, query));
 }
 
 interface Rule {
