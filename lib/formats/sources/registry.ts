@@ -1,12 +1,12 @@
 /** The kinds of data that `--data` takes beside npz; the readers behind them are loaded where they read. */
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError } from '../../core/errors.js';
 import { readHead, sha256, sha256OfFile } from '../files/read-file.js';
 import { readDescription } from './description.js';
 import { idx } from './idx.js';
 import { pictures } from './pictures/pictures.js';
-import type { DataPlace, FoundData, SourceKind } from './source-kind.js';
+import { type DataPlace, type FoundData, listFolder, type SourceKind } from './source-kind.js';
 import { tables } from './table/tables.js';
 
 /** Data that a description stands for. */
@@ -54,14 +54,8 @@ async function placeAt(path: string): Promise<DataPlace | undefined> {
     throw new DataError({ file: other, expected: 'data that a description can describe', found: 'none' });
   };
   try {
-    if ((await stat(path)).isDirectory()) {
-      const listed = await readdir(path, { withFileTypes: true });
-      const entries = listed
-        .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
-        .filter(({ name }) => !name.startsWith('.'))
-        .sort((a, b) => (a.name < b.name ? -1 : 1));
-      return { path, entries, head: Buffer.alloc(0), findAt };
-    }
+    if ((await stat(path)).isDirectory())
+      return { path, entries: await listFolder(path), head: Buffer.alloc(0), findAt };
     return { path, head: await readHead(path), findAt };
   } catch {
     return undefined;

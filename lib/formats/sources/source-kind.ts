@@ -1,4 +1,6 @@
 /** What a kind of data is to the splitter: found by how it lies there, known by its files, read as named arrays. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DataError } from '../../core/errors.js';
 import type { DataFacts, TargetKind } from '../../federation/examples.js';
 import type { NpyRows } from '../data/npy.js';
@@ -22,6 +24,20 @@ export interface DataPlace {
 interface DataEntry {
   readonly name: string;
   readonly isDirectory: boolean;
+}
+
+/** What lies in a folder, but for what is hidden; a link is what it leads to. */
+export async function listFolder(path: string): Promise<readonly DataEntry[]> {
+  const listed = await readdir(path, { withFileTypes: true });
+  const entries = listed
+    .filter(({ name }) => !name.startsWith('.'))
+    .map(async (entry) => {
+      const { name } = entry;
+      if (!entry.isSymbolicLink()) return { name, isDirectory: entry.isDirectory() };
+      const target = await stat(join(path, name)).catch(() => undefined);
+      return { name, isDirectory: target?.isDirectory() ?? false };
+    });
+  return (await Promise.all(entries)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** How far a reading is. */

@@ -1,6 +1,6 @@
 /** Tests of folders of pictures: classes by folder, sizes, colours, EXIF, a test of its own; what is refused, by the file. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import sharp, { type Sharp } from 'sharp';
@@ -49,6 +49,35 @@ test('folders are classes, in the order of their names; grey pictures have one c
   assert.deepEqual([...partsOf(train).labels], [0, 1, 1]);
   assert.deepEqual(facts?.classNames, ['cat', 'dog']);
   assert.equal(held, undefined);
+});
+
+test('a link is the folder that it leads to, and what is left out of a class is told', async (t) => {
+  const directory = await write(await temporaryDirectory(t), {
+    'data/cat/1.png': even(10),
+    'data/cat/2.bmp': Buffer.from('none'),
+    'data/eel/1.tif': Buffer.from('none'),
+    'elsewhere/dog/1.png': even(20),
+    'elsewhere/dog/more/2.png': even(30),
+  });
+  await mkdir(join(directory, 'data/fox'));
+  await symlink('../elsewhere/dog', join(directory, 'data/dog'));
+  const data = join(directory, 'data');
+  const { train, facts } = await load(data);
+  assert.deepEqual(facts?.classNames, ['cat', 'dog']);
+  assert.deepEqual([...partsOf(train).labels], [0, 1]);
+  const left =
+    '4 files or folders are no pictures in PNG, JPEG, WebP, GIF or AVIF: left out (cat/2.bmp, dog/more, eel/1.tif, …)';
+  const survey = await (await findData(data))?.survey?.({}, {});
+  assert.deepEqual(survey?.understanding.notes, [left]);
+  await writeFile(
+    join(directory, 'data.yaml'),
+    'kind: pictures\nsource: data\nsize: [10, 8]\nchannels: 1\nclasses: [cat, dog]\n',
+  );
+  for (const source of [data, join(directory, 'data.yaml')]) {
+    const told: string[] = [];
+    await loadWhole(await openSource(source, IID, { tell: (note) => told.push(note) }));
+    assert.deepEqual(told, [left]);
+  }
 });
 
 test('pictures stand upright, in colour where one is, on white where they are transparent', async (t) => {

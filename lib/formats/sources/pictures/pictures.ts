@@ -1,5 +1,4 @@
 /** Pictures in a folder for each class, alone or in folders for training and test. */
-import { readdir } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { DataError } from '../../../core/errors.js';
 import { IN_MEMORY_BYTES } from '../../../federation/example-rows.js';
@@ -9,6 +8,7 @@ import {
   archiveOfParts,
   type DataPlace,
   type FoundData,
+  listFolder,
   type OnReadProgress,
   problemText,
   type ReadData,
@@ -30,6 +30,8 @@ interface PictureFolder {
   /** Those for training, and those for the test where there are some. */
   readonly train: readonly Picture[];
   readonly test: readonly Picture[];
+  /** What lies beside them, where each picture of a class is one that is read. */
+  readonly others: readonly string[];
 }
 
 interface Picture {
@@ -43,37 +45,52 @@ const TRAIN = /^train(ing)?$/i;
 const TESTS = [/^test(ing)?$/i, /^val(id(ation)?)?$/i];
 
 async function listPictures({ path, entries }: DataPlace): Promise<PictureFolder | undefined> {
-  const folders = (entries ?? []).filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+  const folders = foldersOf(entries ?? []);
   const training = folders.find((name) => TRAIN.test(name));
   if (training === undefined) {
-    const train = await picturesIn(path, folders);
-    return train.length === 0 ? undefined : { path, train, test: [] };
+    const { list: train, others } = await picturesIn(path, folders);
+    return train.length === 0 ? undefined : { path, train, test: [], others };
   }
   const held = TESTS.flatMap((test) => folders.filter((name) => test.test(name))).at(0);
-  const inFolder = async (name: string) => picturesIn(join(path, name), await foldersIn(join(path, name)));
+  const inFolder = async (name: string) =>
+    picturesIn(join(path, name), foldersOf(await listFolder(join(path, name))));
   const train = await inFolder(training);
-  if (train.length === 0) return undefined;
-  return { path, train, test: held === undefined ? [] : await inFolder(held) };
+  if (train.list.length === 0) return undefined;
+  const test = held === undefined ? { list: [], others: [] } : await inFolder(held);
+  return { path, train: train.list, test: test.list, others: [...train.others, ...test.others] };
 }
 
 /** Sorted, so that the same pictures are the same dataset on any disk. */
-async function foldersIn(path: string): Promise<readonly string[]> {
-  const entries = await readdir(path, { withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name);
+const foldersOf = (entries: NonNullable<DataPlace['entries']>): readonly string[] =>
+  entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => name);
+
+async function picturesIn(path: string, classes: readonly string[]) {
+  const list: Picture[] = [];
+  const others: string[] = [];
+  const listed = await Promise.all(classes.map((name) => listFolder(join(path, name))));
+  for (const [at, entries] of listed.entries()) {
+    const name = classes[at] as string;
+    if (entries.length === 0) others.push(join(path, name));
+    for (const entry of entries) {
+      const file = join(path, name, entry.name);
+      if (entry.isDirectory || !ENDINGS.has(extname(entry.name).toLowerCase())) others.push(file);
+      else list.push({ file, class: name });
+    }
+  }
+  return { list, others };
 }
 
-async function picturesIn(path: string, classes: readonly string[]): Promise<readonly Picture[]> {
-  const lists = await Promise.all(
-    [...classes].sort().map(async (name) => {
-      const files = (await readdir(join(path, name))).filter(
-        (file) => !file.startsWith('.') && ENDINGS.has(extname(file).toLowerCase()),
-      );
-      return files.sort().map((file) => ({ file: join(path, name, file), class: name }));
-    }),
-  );
-  return lists.flat();
+/** Paths that a note names. */
+const MOST_NAMED = 3;
+
+/** What is told of a folder in which not all is read. */
+function notesOf({ path, others }: PictureFolder): readonly string[] {
+  if (others.length === 0) return [];
+  const shown = others.slice(0, MOST_NAMED).map((other) => relative(path, other));
+  const list = `${shown.join(', ')}${others.length > MOST_NAMED ? ', …' : ''}`;
+  return [
+    `${others.length} files or folders are no pictures in PNG, JPEG, WebP, GIF or AVIF: left out (${list})`,
+  ];
 }
 
 function foundPictures(folder: PictureFolder): FoundData {
@@ -86,20 +103,33 @@ function foundPictures(folder: PictureFolder): FoundData {
   };
   return {
     ...found,
-    async read({ onProgress }) {
-      return readAsSeen(folder, await look(folder), onProgress);
+    async read({ onProgress, tell }) {
+      const data = await readAsSeen(folder, await look(folder), onProgress);
+      for (const note of notesOf(folder)) tell?.(note);
+      return data;
     },
     async survey(_, { onProgress }) {
       const seen = await look(folder);
       const problems = seen.problems.map(problemText);
       return {
-        understanding: { examples: files.length, description: seen.description, problems, notes: [] },
+        understanding: {
+          examples: files.length,
+          description: seen.description,
+          problems,
+          notes: notesOf(folder),
+        },
         read: async () => readAsSeen(folder, seen, onProgress),
       };
     },
     describedBy(description) {
       if (description.kind === 'pictures')
-        return { ...found, read: ({ onProgress }) => readPictures(folder, description, onProgress) };
+        return {
+          ...found,
+          async read({ onProgress, tell }) {
+            for (const note of notesOf(folder)) tell?.(note);
+            return readPictures(folder, description, onProgress);
+          },
+        };
       throw new DataError({
         file: path,
         expected: 'a description of pictures',
