@@ -23,6 +23,15 @@ test('neither writing nor reading HDF5 touches the disk', async () => {
   assert.equal(kind, 'group');
 });
 
+test('an attribute whose value takes time, as a digest does, is found once', async () => {
+  let times = 0;
+  const bytes = await writeHdf5((hdf5) => {
+    hdf5.group('/weights');
+    hdf5.text('/weights', 'sha256', () => `${++times}`);
+  });
+  assert.equal(await readHdf5(bytes, 'weights.h5', (hdf5) => hdf5.text('/weights', 'sha256')), '1');
+});
+
 test('large arrays come back whole, though they go past the memory of the library, which is never given back', async () => {
   const { Module } = await loadLibrary();
   const before = Module.HEAPU8.length;

@@ -37,7 +37,8 @@ export interface ByteTarget {
 /** What can be put into a new HDF5 file. Paths begin with `/`; the parent groups must exist. */
 export interface Hdf5Writer {
   group(path: string): void;
-  text(path: string, name: string, value: string): void;
+  /** A value that takes time to find may be found where it is written: files are measured first, and values are not. */
+  text(path: string, name: string, value: string | (() => string)): void;
   /** At most {@link MAX_INLINE_ATTRIBUTE_BYTES} in UTF-8, each entry counted as long as the longest. */
   texts(path: string, name: string, values: readonly string[]): void;
   integer(path: string, name: string, value: number): void;
@@ -198,7 +199,8 @@ function createWriter(library: Hdf5Library, file: Hdf5File, { target, rooms }: W
   };
   return {
     group: (path) => void file.create_group(path.slice(1)),
-    text: (path, name, value) => at(path).create_attribute(name, value, [], 'S'),
+    text: (path, name, value) =>
+      at(path).create_attribute(name, typeof value === 'string' ? value : value(), [], 'S'),
     texts(path, name, values) {
       if (values.length === 0) {
         // What h5py makes of an empty list, and what Keras therefore expects.

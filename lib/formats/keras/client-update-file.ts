@@ -70,7 +70,7 @@ export function writeTensor(hdf5: Hdf5Writer, path: string, arrays: Weights): vo
     hdf5.floats(`${path}/${index}`, array);
     hdf5.text(`${path}/${index}`, 'name', array.name);
   }
-  hdf5.text(path, SHA256, sha256OfArrays(arrays));
+  hdf5.text(path, SHA256, () => sha256OfArrays(arrays));
 }
 
 const SHA256 = 'sha256';
