@@ -1,7 +1,7 @@
 /** Measuring whole processes, those that they start included: wall time and peak memory; both sides in turn. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { statOf, usageOfProcess } from '../lib/system/processes.js';
+import { bytesInProc, statOf, usageOfProcess } from '../lib/system/processes.js';
 import type { Journal } from './journal.js';
 
 /** One finished process. */
@@ -42,7 +42,7 @@ export async function sampleProcess(
   let [ownProcessorSeconds, peakBytes, childPeakBytes, treePeakBytes] = [0, 0, 0, 0];
   const { pid } = child;
   const marks = setInterval(() => {
-    peakBytes = Math.max(peakBytes, kilobytes(`/proc/${pid}/status`, 'VmHWM'));
+    peakBytes = Math.max(peakBytes, bytesInProc(`/proc/${pid}/status`, 'VmHWM'));
     ownProcessorSeconds = Math.max(ownProcessorSeconds, usageOfProcess(pid).cpuMs / 1000);
   }, POLL_MS);
   const sums = setInterval(() => {
@@ -50,10 +50,10 @@ export async function sampleProcess(
     const started = descendants(pid);
     childPeakBytes = Math.max(
       childPeakBytes,
-      ...started.map((each) => kilobytes(`/proc/${each}/status`, 'VmHWM')),
+      ...started.map((each) => bytesInProc(`/proc/${each}/status`, 'VmHWM')),
     );
     const sum = [pid, ...started].reduce(
-      (total, each) => total + kilobytes(`/proc/${each}/smaps_rollup`, 'Pss'),
+      (total, each) => total + bytesInProc(`/proc/${each}/smaps_rollup`, 'Pss'),
       0,
     );
     treePeakBytes = Math.max(treePeakBytes, sum);
@@ -83,14 +83,8 @@ export function endedProcessesSeconds(): number {
   return (Number(user) + Number(system)) / 100;
 }
 
-/** A field of a file of /proc, in bytes; 0 when the process has ended. */
-function kilobytes(path: string, field: string): number {
-  const [, value = '0'] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readText(path)) ?? [];
-  return Number(value) * 1024;
-}
-
 /** Resident memory of a process; 0 when it has ended. */
-export const residentBytes = (pid: number): number => kilobytes(`/proc/${pid}/status`, 'VmRSS');
+export const residentBytes = (pid: number): number => bytesInProc(`/proc/${pid}/status`, 'VmRSS');
 
 /** Files, pipes and sockets that a process holds open; 0 when it has ended. */
 export function openHandles(pid: number): number {

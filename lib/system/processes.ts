@@ -9,7 +9,6 @@ export interface ProcessUsage {
 }
 
 const TICK_MS = 10;
-const PAGE_BYTES = 4_096;
 
 /**
  * What Linux tells of a process in /proc (proc(5), stat), from its third field on, the state: what comes before holds its
@@ -30,9 +29,21 @@ export function statOf(pid: number | 'self' | undefined): readonly string[] {
 /** Of a process by its id; zeros where nothing is told of it. */
 export function usageOfProcess(pid: number | undefined): ProcessUsage {
   const stat = statOf(pid);
-  // Its user and system time, and its resident pages.
-  const [user = 0, system = 0, pages = 0] = [14, 15, 24].map((field) => Number(stat[field - 3] ?? 0));
-  return { cpuMs: (user + system) * TICK_MS, residentBytes: pages * PAGE_BYTES };
+  // Its user and system time.
+  const [user = 0, system = 0] = [14, 15].map((field) => Number(stat[field - 3] ?? 0));
+  // What stat tells of memory is in pages, which have 4 to 64 KiB.
+  return { cpuMs: (user + system) * TICK_MS, residentBytes: bytesInProc(`/proc/${pid}/status`, 'VmRSS') };
+}
+
+/** A field of a file of /proc that is told in kB; 0 where the process is gone. */
+export function bytesInProc(path: string, field: string): number {
+  try {
+    const [, value = '0'] =
+      new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(path, 'latin1')) ?? [];
+    return Number(value) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 /**
