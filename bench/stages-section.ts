@@ -19,6 +19,7 @@ export async function benchStages({ data, rounds, journal }: BenchOptions): Prom
     const shard = at('shards/0.npz');
     const split = (target: string) => fedbatch('split', '--data', data, '--clients', '3', '--out', target);
     await split(at('shards'));
+    await fedbatch('init', '--data', shard, '--out', at('init.h5'));
     let fresh = 0;
     const samples = await interleave(
       { rounds, journal, name: 'stages' },
@@ -31,7 +32,7 @@ export async function benchStages({ data, rounds, journal }: BenchOptions): Prom
         'train 20,000 images, 1 epoch, batch 100, 2 threads': () =>
           fedbatch('train', '--data', shard, '--epochs', '1', '--threads', '2', '--out', at('0.h5')),
         'test 10,000 images, 2 threads': () =>
-          fedbatch('evaluate', '--model', at('0.h5'), '--data', at('shards/test.npz'), '--threads', '2'),
+          fedbatch('evaluate', '--model', at('init.h5'), '--data', at('shards/test.npz'), '--threads', '2'),
       },
     );
     const rows = Object.entries(samples).map(([name, each]) => [
