@@ -39,6 +39,14 @@ Nothing was written. To train: npx fedbatch run --data ./flowers.csv. To write a
   assert.deepEqual(await readdir(directory), ['flowers.csv']);
 });
 
+test('the name of each class is one line, whatever is in it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const at = (name: string) => join(directory, name);
+  await writeFile(at('a.csv'), 'a,y\n1.5,"up\r\nright"\n2.5,down\n');
+  await importData({ source: at('a.csv'), npz: at('a.npz') }, context);
+  assert.equal(await readFile(at('a.labels.txt'), 'utf8'), 'down\nup right');
+});
+
 test('npz, description and names are written; npz and description read as the table does, clients too', async (t) => {
   const directory = await temporaryDirectory(t);
   const at = (name: string) => join(directory, name);

@@ -69,8 +69,12 @@ export async function importData(
     }
     if (npz !== undefined && read !== undefined) await writeNpz(npz, read);
     const classNames = names === undefined ? undefined : read?.facts.classNames;
-    // An npz holds numbers: `serve --labels` wants the names.
-    if (names !== undefined && classNames !== undefined) await writeFileAtomic(names, classNames.join('\n'));
+    // An npz holds numbers: `serve --labels` wants the names, one a line.
+    if (names !== undefined && classNames !== undefined)
+      await writeFileAtomic(
+        names,
+        classNames.map((name) => name.replaceAll(/\s*[\r\n]+\s*/g, ' ')).join('\n'),
+      );
     if (description !== undefined && describedIn !== undefined)
       await writeDescription(describedIn, description);
     return {

@@ -6,7 +6,13 @@ import { errorCode } from '../../core/system-errors.js';
 import { sizeOf } from '../../core/weights.js';
 import { type NpyRows, rowsOfArray } from '../data/npy.js';
 import { exists, inflateBudget, isGzip, readFileBytes } from '../files/read-file.js';
-import { archiveOfParts, type DataPlace, type FoundData, type SourceKind } from './source-kind.js';
+import {
+  archiveOfParts,
+  type DataPlace,
+  type FoundData,
+  type SourceKind,
+  withoutTwins,
+} from './source-kind.js';
 
 /** The format: http://yann.lecun.com/exdb/mnist/, "the IDX file format". */
 export const idx: SourceKind = {
@@ -50,11 +56,6 @@ async function trainingPair({ path, entries, head }: DataPlace): Promise<Pair | 
   const images = await present(sibling(path, LABELS, 'images$1idx3'));
   if (images !== undefined) return { images, labels: path };
   throw new DataError({ file: path, expected: 'the images of these labels beside them', found: 'none' });
-}
-
-/** A file that lies there gzipped and unpacked counts once. */
-function withoutTwins(names: readonly string[]): readonly string[] {
-  return names.filter((name) => !names.includes(name.replace(/\.gz$/, '')) || !name.endsWith('.gz'));
 }
 
 async function pairOfImages(images: string): Promise<Pair> {

@@ -40,6 +40,10 @@ export async function listFolder(path: string): Promise<readonly DataEntry[]> {
   return (await Promise.all(entries)).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Names of files without those that lie there unpacked, too: one that lies there twice counts once. */
+export const withoutTwins = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => !names.includes(name.replace(/\.gz$/, '')) || !name.endsWith('.gz'));
+
 /** How far a reading is. */
 interface ReadProgress {
   readonly done: number;

@@ -8,7 +8,7 @@ import { CsvError, parse } from 'csv-parse';
 import { DataError } from '../../../core/errors.js';
 import { errorCode, systemReason } from '../../../core/system-errors.js';
 import { type CellTarget, type LineSink, PlainLines } from './plain-lines.js';
-import { isHeader } from './table-text.js';
+import { isHeader, unnamedColumn } from './table-text.js';
 
 /** What a file's cells go to. */
 export interface TableSink {
@@ -124,7 +124,7 @@ class CsvRows implements LineSink {
 
   #start(head: readonly string[], next: readonly string[] | undefined): void {
     const hasHeader = next === undefined || isHeader(head, next);
-    const names = hasHeader ? namesOf(head) : head.map((_, at) => `column${at}`);
+    const names = hasHeader ? namesOf(head) : head.map((_, at) => unnamedColumn(at));
     this.targets = this.#sink.columnsFor(names, 'line');
     if (!hasHeader) this.add(head, 1);
   }
@@ -233,7 +233,7 @@ async function drain(records: AsyncIterable<unknown>): Promise<void> {
 
 /** A column without a name is called by its number. */
 function namesOf(head: readonly string[]): readonly string[] {
-  return head.map((name, at) => (name.trim() === '' ? `column${at}` : name.trim()));
+  return head.map((name, at) => (name.trim() === '' ? unnamedColumn(at) : name.trim()));
 }
 
 /** What csv-parse, zlib or the disk complains of. */

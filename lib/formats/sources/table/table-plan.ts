@@ -5,6 +5,7 @@ import { imageOfFlat } from '../../data/input-array.js';
 import { describeLine, type TableDescription } from '../description.js';
 import type { Column } from './column.js';
 import type { TableRoles } from './table-roles.js';
+import { rowLabels } from './table-text.js';
 
 /** A description, and why the table cannot be read by it yet. */
 export interface TablePlan {
@@ -31,9 +32,12 @@ export function planTable(
     ignored.push(column.name);
     notes.push(`column ${column.name} ${why}: left out`);
   };
+  const labelsOfRows = rowLabels(names);
   for (const column of inputs.values()) {
     const kind = kindOf(column);
-    if (kind === 'mixed') {
+    if (labelsOfRows.includes(column.name))
+      leaveOut(column, 'numbers or names the rows, as pandas and R write it');
+    else if (kind === 'mixed') {
       problems.push(mixedColumn(column, source));
       leaveOut(column, 'mixes numbers and texts');
     } else if (kind === 'empty') leaveOut(column, 'has no values');
@@ -42,6 +46,12 @@ export function planTable(
     else if ((column.texts?.size ?? MAX_CLASSES + 1) > MAX_CLASSES)
       leaveOut(column, `has more than ${MAX_CLASSES} different texts`);
     else categories.push(column);
+  }
+  for (const column of [target, ...categories]) {
+    const text = decimalComma(column);
+    const expected = `a decimal point in the numbers of column ${column.name}, or a description that lists them as texts`;
+    if (text !== undefined)
+      problems.push(new DataError({ file: source, expected, found: JSON.stringify(text) }));
   }
   if (kindOf(target) === 'mixed') problems.push(mixedColumn(target, source));
   if (numbers.length + categories.length === 0) {
@@ -69,6 +79,17 @@ export function planTable(
     },
     ...(ignored.length === 0 ? {} : { ignored }),
   };
+  const { as: targetAs, classes = [] } = description.target;
+  if (
+    targetAs === 'labels' &&
+    target.type === 'number' &&
+    !classes.every((name) => Number.isSafeInteger(Number(name)))
+  ) {
+    const expected = `whole numbers up to 2^53, or a description that lists the classes, in column ${target.name}`;
+    problems.push(
+      new DataError({ file: source, expected, found: `classes that are rounded to ${classes.join(', ')}` }),
+    );
+  }
   return { description, problems, notes };
 }
 
@@ -83,6 +104,12 @@ export function kindOf({ type, firstMisfit, rows, missing, isTime }: Column) {
 /** The texts of a column in the order of their code units. */
 export function sortedTexts({ texts }: Column): string[] {
   return [...(texts?.keys() ?? [])].sort();
+}
+
+/** The first text of a column of nothing but numbers like 1,5: taken as texts they would be nothing to compute with. */
+function decimalComma({ type, texts = new Map() }: Column): string | undefined {
+  const all: readonly string[] = [...texts.keys()];
+  return type === 'text' && all.every((text) => /^\s*[+-]?\d+,\d+\s*$/.test(text)) ? all[0] : undefined;
 }
 
 /** What a column of targets is taken as: texts are labels, and so are whole numbers that look like classes. */

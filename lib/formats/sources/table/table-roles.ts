@@ -10,7 +10,7 @@ import type { OnReadProgress } from '../source-kind.js';
 import { CellStore } from './cells.js';
 import { Column, type ColumnNeed } from './column.js';
 import type { TableSink } from './csv.js';
-import { likelySeparator, likelyTarget } from './table-text.js';
+import { likelySeparator, likelyTarget, rowLabels } from './table-text.js';
 
 /** A file with a table. */
 export interface TableFile {
@@ -103,7 +103,8 @@ function rolesOf(names: readonly string[], wish: TableWish, file: string) {
   const ownerName = key ?? description?.client;
   const client = ownerName === undefined ? undefined : column(ownerName, { as: 'text' });
   if (description === undefined) {
-    const targetName = wish.target ?? likelyTarget(names.filter((name) => name !== ownerName));
+    const passedOver = new Set([ownerName, ...rowLabels(names)]);
+    const targetName = wish.target ?? likelyTarget(names.filter((name) => !passedOver.has(name)));
     const others = names.filter((name) => name !== targetName && name !== ownerName);
     return {
       names,

@@ -32,10 +32,31 @@ function firstRows(text: string): readonly string[] {
 
 const isText = (cell = '') => cell.trim() === '' || Number.isNaN(Number(cell));
 
-/** Names stand above numbers, and none of them is one. */
+/** Names stand above numbers, and none of them is one, unless they count the columns. */
 export function isHeader(names: readonly string[], values: readonly string[]): boolean {
-  return names.every(isText) || names.some((name, at) => isText(name) && !isText(values[at]));
+  return (
+    names.every(isText) ||
+    names.some((name, at) => isText(name) && !isText(values[at])) ||
+    // Of a table without names pandas writes these: as rows they would have decimals as the next one has.
+    (names.length >= LEAST_COUNTED &&
+      names.every((name, at) => name === `${at}`) &&
+      values.some((value) => !/^\s*[+-]?\d+\s*$/.test(value)))
+  );
 }
+
+/** Fewer numbers than these may be a row that begins to count by chance. */
+const LEAST_COUNTED = 4;
+
+/** Columns that number or name the rows: pandas and R write a first one without a name, and pandas one like this into Parquet. */
+export const rowLabels = (names: readonly string[]): readonly string[] =>
+  names.filter(
+    (name, at) =>
+      /^__index_level_\d+__$/.test(name) ||
+      (at === 0 && name === unnamedColumn(0) && names.some((other, place) => other !== unnamedColumn(place))),
+  );
+
+/** What a column without a name is called. */
+export const unnamedColumn = (at: number): string => `column${at}`;
 
 /** What a column of targets is mostly called. */
 const TARGET = /^\W*(label|class|target|species|y)\W*$/i;

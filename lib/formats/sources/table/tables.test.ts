@@ -295,6 +295,83 @@ test('a description that names columns which there are not, or a rule for one of
   );
 });
 
+test('columns that number the rows are left out, and names that count the columns are no row', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const load = async (text: string) => {
+    const told: string[] = [];
+    await writeFile(join(directory, 'a.csv'), text);
+    const source = await openSource(join(directory, 'a.csv'), IID, { tell: (note) => told.push(note) });
+    const { train } = await loadWhole(source);
+    return { x: inputsOf(train).x?.values, y: [...train.targets[0].values], told };
+  };
+  // As pandas writes a table, as R does, and as Parquet has it from pandas, which puts it last.
+  for (const text of [
+    ',a,b\n0,5.5,6\n1,2.5,4\n',
+    '"","a","b"\n"1",5.5,6\n"2",2.5,4\n',
+    'a,b,__index_level_0__\n5.5,6,7\n2.5,4,3\n',
+  ]) {
+    const { x, y, told } = await load(text);
+    assert.deepEqual(
+      [x, y],
+      [
+        [5.5, 2.5],
+        [1, 0],
+      ],
+      text,
+    );
+    assert.match(told.join(), /^column (column0|__index_level_0__) numbers or names the rows, .*: left out$/);
+  }
+  // Nothing has a name: all columns are of the table.
+  assert.deepEqual((await load('5.5,6\n2.5,4\n')).x, [5.5, 2.5]);
+  const counted = await load('0,1,2,3\n0.5,1.5,2.5,0\n1.5,2.5,3.5,1\n');
+  assert.deepEqual(
+    [counted.x, counted.y],
+    [
+      [0.5, 1.5, 2.5, 1.5, 2.5, 3.5],
+      [0, 1],
+    ],
+  );
+  const row = await load('0,1,2,3\n4,5,6,7\n');
+  assert.deepEqual(row.x, [0, 1, 2, 4, 5, 6]);
+});
+
+test('a table that lies there twice counts once or is refused, and whatever is called test is the test', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const text = 'a,y\n1,0\n2,1\n';
+  await writeFile(join(directory, 'a.csv'), text);
+  await writeFile(join(directory, 'a.csv.gz'), gzipSync(text));
+  await writeFile(join(directory, 'test1.csv'), 'a,y\n3,1\n');
+  await writeFile(join(directory, 'testimony.csv'), 'a,y\n4,1\n');
+  const { train, test: held } = await loadWhole(await openSource(directory, IID));
+  assert.deepEqual(inputsOf(train).x?.values, [1, 2, 4]);
+  assert.deepEqual(held && inputsOf(held).x?.values, [3]);
+  await writeFile(join(directory, 'a.parquet'), 'PAR1');
+  await assert.rejects(
+    async () => openSource(directory, IID),
+    /expected each table once, found a\.csv and a\.parquet/,
+  );
+});
+
+test('numbers that would be taken as something else are refused: decimal commas, and classes that a double does not tell apart', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const load = async (text: string, description?: string) => {
+    await writeFile(join(directory, 'a.csv'), text);
+    await writeFile(join(directory, 'data.yaml'), description ?? '');
+    const file = join(directory, description === undefined ? 'a.csv' : 'data.yaml');
+    return (await loadWhole(await openSource(file, IID))).train.targets[0].values;
+  };
+  await assert.rejects(
+    load('a;b;y\n1,5;2;0\n2,5;3;1\n'),
+    /a\.csv: expected a decimal point in the numbers of column a, or a description .*, found "1,5"/,
+  );
+  await assert.rejects(load('a;y\n1;1,5\n2;2,5\n'), /a decimal point in the numbers of column y/);
+  const large = 'a,y\n1,9007199254740993\n2,9007199254740992\n';
+  await assert.rejects(load(large), /whole numbers up to 2\^53, or a description .* in column y/);
+  const listed =
+    'kind: table\nsource: a.csv\ntarget: { column: y, as: labels, classes: ["9007199254740992", "9007199254740993"] }\ninputs: { n: { columns: [a] } }\n';
+  assert.deepEqual(await load(large, listed), Int32Array.of(1, 0));
+});
+
 test('what an import writes as a description reads as the table did without one', async (t) => {
   const directory = await temporaryDirectory(t);
   const tables = [SALES, 'a,b,species\n1,2,x\n3,4.5,y\n5,6,x\n', 'a,b,k\n1,2,10\n3,4.5,9\n5,6,10\n'];

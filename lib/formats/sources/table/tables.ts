@@ -1,5 +1,5 @@
 /** Tables: a CSV or Parquet file, or a folder of them, read by a description or as its columns suggest. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError, UsageError } from '../../../core/errors.js';
 import type { TargetKind } from '../../../federation/examples.js';
 import { isGzip } from '../../files/read-file.js';
@@ -11,6 +11,7 @@ import {
   problemText,
   type ReadData,
   type SourceKind,
+  withoutTwins,
 } from '../source-kind.js';
 import type { ColumnFacts, Understanding } from '../understanding.js';
 import type { Column } from './column.js';
@@ -29,21 +30,35 @@ export const tables: SourceKind = {
 
 const CSV = /\.(csv|tsv)(\.gz)?$/i;
 const PARQUET = /\.(parquet|pq)$/i;
+const TEST = /^test(ing)?(?![a-z])/i;
 
-/** The files of a table: those for training, by name, and then those that are called test. */
+/**
+ * The files of a table: those for training, by name, and then those that are called test.
+ *
+ * @throws {DataError} where one lies there as CSV and as Parquet: its rows would count twice
+ */
 function tableFiles({ path, entries, head }: DataPlace): readonly TableFile[] {
   if (entries === undefined) {
     const isParquet = head.toString('latin1', 0, 4) === 'PAR1';
     const isText = CSV.test(path) || (!isGzip(head) && !head.includes(0) && isTable(head));
     return isParquet || isText ? [{ path, isParquet, isTest: false }] : [];
   }
-  const files = entries
+  const names = entries
     .filter(({ name, isDirectory }) => !isDirectory && (CSV.test(name) || PARQUET.test(name)))
-    .map(({ name }) => ({
-      path: join(path, name),
-      isParquet: PARQUET.test(name),
-      isTest: /^test\b|^test_/i.test(name),
-    }));
+    .map(({ name }) => name);
+  const files = withoutTwins(names).map((name) => ({
+    path: join(path, name),
+    isParquet: PARQUET.test(name),
+    isTest: TEST.test(name),
+  }));
+  const stems = files.map((file) => file.path.replace(CSV, '').replace(PARQUET, ''));
+  const twin = stems.findIndex((stem, at) => stems.indexOf(stem) < at);
+  if (twin >= 0) {
+    const [one, other] = [stems.indexOf(stems[twin] as string), twin].map((at) =>
+      basename(files[at]?.path ?? ''),
+    );
+    throw new DataError({ file: path, expected: 'each table once', found: `${one} and ${other}` });
+  }
   // Nothing but files for the test: then these are the data.
   if (files.every(({ isTest }) => isTest)) return files.map((file) => ({ ...file, isTest: false }));
   return files.sort((a, b) => Number(a.isTest) - Number(b.isTest));
