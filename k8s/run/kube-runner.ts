@@ -25,7 +25,7 @@ import {
 } from '../../pipeline/commands/stage-commands.js';
 import { hashOfSelected, rejectedUpdates, withLoss, withoutMissing } from '../../pipeline/rounds/outcomes.js';
 import { failureOf, missedRequirement, type Required } from '../../pipeline/rounds/run-failure.js';
-import type { GlobalModel, Runner, Tolerance } from '../../pipeline/rounds/runner.js';
+import type { Runner, Tolerance } from '../../pipeline/rounds/runner.js';
 import { type RunResult, resultFacts } from '../../pipeline/rounds/summary.js';
 import {
   count,
@@ -88,9 +88,10 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     if (current === undefined) throw new Error('train comes first in a round');
     return current;
   };
-  const finished = (round: number, global: GlobalModel): FinishedRound | undefined => {
+  /** What the volume holds of a round, where that started as this one does. */
+  const finished = ({ round, parent, selected }: OpenRound['start']): FinishedRound | undefined => {
     const known = opened.rounds[round - 1];
-    return known?.parent === global.sha256 ? known : undefined;
+    return known?.parent === parent && known.selected === hashOfSelected(selected) ? known : undefined;
   };
   const source = { settings, paths, threads: plan.threads };
   const target = jobTarget(jobs, run);
@@ -125,8 +126,8 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         selected: clients,
         ...(quorum === undefined ? {} : { quorum }),
       };
-      const known = finished(round, global);
-      if (known !== undefined && known.selected === hashOfSelected(clients)) {
+      const known = finished(start);
+      if (known !== undefined) {
         tellSkipped(run, { stage: 'train', round }, count(clients.length, 'client'));
         current = { start, reported: [], missing: known.missing, trainSeconds: 0 };
         return current;
@@ -145,9 +146,9 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       return trained;
     },
     async aggregate(task) {
-      const { round, global, updates, quorum = updates.length } = task;
+      const { round, updates, quorum = updates.length } = task;
       const file = paths.round(round + 1).globalModel;
-      const known = finished(round, global);
+      const known = finished(open().start);
       if (known !== undefined) {
         tellSkipped(run, { stage: 'aggregate', round }, describeAggregate(known.aggregate));
         return { file, sha256: known.aggregate.sha256, rejected: known.rejected };
@@ -178,7 +179,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
     },
     async evaluate(task) {
       const { round, global } = task;
-      const known = opened.rounds[round - 1];
+      const known = finished(open().start);
       if (known?.aggregate.sha256 === global.sha256) {
         tellSkipped(run, { stage: 'evaluate', round }, describeEvaluation(known.evaluation));
         return { ...withLoss(known.evaluation), isSkipped: true };

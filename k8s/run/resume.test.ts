@@ -1,7 +1,9 @@
 /** The same command again, against the API server of the tests: what is at work is waited for, what is done is kept. */
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { sha256 } from '../../lib/formats/files/read-file.js';
 import { forMany } from '../../lib/system/abort.js';
+import { hashOfSelected } from '../../pipeline/rounds/outcomes.js';
 import { type ClusterOptions, type FakeCluster, objectsOf } from '../../test/kube/cluster.js';
 import {
   keepingReporter,
@@ -128,6 +130,54 @@ describe('the same command again', { concurrency: 4 }, () => {
     assert.equal(train(), trained);
     await runPlayed(cluster, { values: { ...values, TRAINER_IMAGE: 'fedbatch/trainer:2' } });
     assert.notEqual(train(), trained);
+  });
+
+  /** What the recorder finds of a round of these clients. */
+  const openedWith = (selected: readonly number[]) => {
+    const made = sha256('made');
+    const aggregate = { inputs: sha256('inputs'), updates: 4, examples: 400, sha256: made, seconds: 1 };
+    const evaluation = {
+      model: made,
+      test: sha256('test'),
+      examples: 40,
+      loss: 0.5,
+      accuracy: 0.5,
+      seconds: 1,
+    };
+    const round = { round: 1, parent: sha256('initial'), rejected: [], missing: [], aggregate, evaluation };
+    const rounds = [{ ...round, selected: hashOfSelected(selected) }];
+    return { exitCode: 0, message: JSON.stringify({ resumed: true, initial: round.parent, rounds }) };
+  };
+  const skippedStages = (lines: readonly string[]) =>
+    lines.filter((line) => line.endsWith('done before: skipped')).map((line) => line.split(' ')[0]);
+  const split = { shards: 4, examples: 400, test: 40, seconds: 1, savedir: '/mnt/data' };
+  const splitAs = (skipped: boolean) => ({ exitCode: 0, message: JSON.stringify({ ...split, skipped }) });
+
+  test('a round on the volume is done where its clients are those of this run, and not in part', async (t) => {
+    const stages = async (clients: readonly number[]) => {
+      const play = playedPrograms(({ container }) => {
+        if (container === 'splitter') return splitAs(true);
+        return container === 'record-open' ? openedWith(clients) : undefined;
+      });
+      const { result, lines } = await runPlayed(await playedCluster(t, { play }));
+      assert.ok(result, lines.join('\n'));
+      return skippedStages(lines);
+    };
+    assert.deepEqual(await stages([0, 1, 2, 3]), ['split', 'init', 'train', 'aggregate', 'evaluate']);
+    assert.deepEqual(await stages([0, 1, 2]), ['split', 'init']);
+  });
+
+  test('rounds on a volume that is split anew are looked at once it is', async (t) => {
+    // The first look finds no manifest.
+    const play = playedPrograms(({ container, attempt }) => {
+      if (container === 'splitter') return splitAs(attempt > 1);
+      if (container !== 'record-open') return undefined;
+      const message = JSON.stringify({ resumed: true, initial: sha256('initial'), rounds: [] });
+      return attempt > 1 ? openedWith([0, 1, 2, 3]) : { exitCode: 0, message };
+    });
+    const { result, lines } = await runPlayed(await playedCluster(t, { play }));
+    assert.ok(result, lines.join('\n'));
+    assert.deepEqual(skippedStages(lines), ['split', 'init', 'train', 'aggregate', 'evaluate']);
   });
 
   test('a Job at work is taken with the limits that it has, and never with other resources', async (t) => {

@@ -198,13 +198,24 @@ function opening(run: string, { settings, destination }: KubeRunOptions): string
   return `Run ${run}${where}: ${planPhrases(settings).join(', ')}`;
 }
 
-/** Runs the Job; what it finds decides what is left to do. A failure of before is not put on record any more after it. */
+/**
+ * Runs the Job; what it finds decides what is left to do. A failure of before is not put on record any more after it. It
+ * looks before it splits: where rounds lie on a volume that was split anew, they are looked at once more.
+ */
 async function startRun(
   planned: PlannedJob,
   { recording, ...context }: WaitContext & { readonly recording: PlannedJob },
 ): Promise<Opened> {
   const late = await context.api.findJob(nameOf(recording.job));
   if (late !== undefined) await removeJob(late, context);
+  const first = await openAndSplit(planned, context);
+  return first.isSplitAnew && first.initial !== undefined ? openAndSplit(planned, context) : first;
+}
+
+async function openAndSplit(
+  planned: PlannedJob,
+  context: WaitContext,
+): Promise<Opened & { readonly isSplitAnew: boolean }> {
   const { job } = await ensureJob(planned, context);
   const ended = await waitForJob({ job, title: 'split' }, context);
   const pod = podOfJob(ended, 'split');
@@ -220,5 +231,5 @@ async function startRun(
     { stage: 'split' },
     `${count(shards, 'shard')}, ${examples} examples, ${test} to test on  ${took}`,
   );
-  return opened;
+  return { ...opened, isSplitAnew: !skipped };
 }

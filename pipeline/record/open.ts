@@ -3,6 +3,7 @@
 import { packageVersion } from '../../lib/cli/version.js';
 import { FEDAVG, keepsState } from '../../lib/federation/strategies/strategy-settings.js';
 import { ifWhole } from '../../lib/formats/files/json-document.js';
+import { readManifest } from '../../lib/formats/manifest.js';
 import { EVENTS_VERSION } from '../../lib/formats/metrics-event.js';
 import { readRoundRecord } from '../../lib/formats/run-record.js';
 import type { FinishedRound, Opened } from '../../lib/formats/run-results.js';
@@ -12,12 +13,14 @@ import { byFlag } from '../../lib/settings/setting.js';
 import { ALL_PARTS, type RunSettings } from '../../lib/settings/table.js';
 import { givenLabels } from '../../lib/settings/value-type.js';
 import type { Watchers } from '../../observe/watcher.js';
+import { isMadeOfUpdates } from '../aggregate-stage.js';
 import { hashOfSelected } from '../rounds/outcomes.js';
 import { withHashes } from '../run.js';
 import type { RunFacts } from './facts.js';
 import { openMetrics } from './metrics.js';
 import { holds } from './round-ledger.js';
 import { openRunVolume } from './run-volume.js';
+import { chainOfRounds } from './settled-rounds.js';
 
 /**
  * Opens the volume as `fedbatch run` does, and lets go of it again: the steps of a run on a cluster follow each other.
@@ -71,32 +74,29 @@ export async function openForRecords(
   }
 }
 
-/** The rounds that lie there whole, from the first on, and the model that the first of them started from. */
+/**
+ * The model that round 1 has started from, and the rounds from it on that lie there whole and are made of these settings
+ * and of the data that lie there: none where the split is to be made again.
+ */
 export async function finishedRounds(
   paths: VolumePaths,
-  { strategy = FEDAVG }: Pick<RunSettings, 'strategy'>,
+  { strategy = FEDAVG, federation, seed }: Pick<RunSettings, 'strategy' | 'federation' | 'seed'>,
 ): Promise<Pick<Opened, 'initial' | 'rounds'>> {
-  const rounds: FinishedRound[] = [];
+  const first = await ifWhole(readRoundRecord(paths.round(1).record));
+  if (first === undefined || !(await holds(paths.round(1).globalModel, first.parent))) return { rounds: [] };
+  const data = await ifWhole(readManifest(paths.manifest));
+  // Those, too, that a run of more rounds has left.
+  const { clients, fraction, minClients } = federation;
+  const plan = { clients, fraction, minClients, seed, rounds: Number.POSITIVE_INFINITY };
+  const chain = data && (await chainOfRounds({ paths }, { plan, data, isMadeOf: isMadeOfUpdates }));
   const hasState = keepsState(strategy);
-  let initial: string | undefined;
-  for (let round = 1; ; round++) {
-    const record = await ifWhole(readRoundRecord(paths.round(round).record));
-    if (record === undefined || !(await holds(paths.round(round).globalModel, record.parent))) break;
-    initial ??= record.parent;
-    const { aggregate, evaluation, parent, rejected, missing, selected } = record;
-    if (aggregate === undefined || evaluation?.model !== aggregate.sha256) break;
+  const rounds: FinishedRound[] = [];
+  for (const { round, aggregate, evaluation, parent, rejected, missing, selected } of chain ?? []) {
     const next = paths.round(round + 1);
     if (!(await holds(next.globalModel, aggregate.sha256))) break;
     if (hasState && !(await holds(next.serverState, aggregate.state))) break;
-    rounds.push({
-      round,
-      parent,
-      rejected,
-      missing,
-      selected: hashOfSelected(selected),
-      aggregate,
-      evaluation,
-    });
+    const facts = { round, parent, rejected, missing, aggregate, evaluation };
+    rounds.push({ ...facts, selected: hashOfSelected(selected) });
   }
-  return { ...(initial === undefined ? {} : { initial }), rounds };
+  return { initial: first.parent, rounds };
 }
