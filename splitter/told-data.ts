@@ -147,9 +147,10 @@ export function tellFirstLabel(train: ExampleRows, { data, partition, reporter }
   if (labels === undefined) return;
   const first = labels.reduce((least, label) => Math.min(least, label));
   if (first === 0) return;
+  const line = numberClassesLine(data);
   // A directory of shards is no file that one line mends.
   const mend =
-    partition.scheme === 'given' ? '' : ` To number the classes from 0: ${numberClassesLine(data)}`;
+    partition.scheme === 'given' || line === undefined ? '' : ` To number the classes from 0: ${line}`;
   reporter.warn(
     `${data}: the labels begin at ${first}, and every number from 0 to the largest of them counts as a class.${mend}`,
   );

@@ -297,6 +297,10 @@ test('inputs of any rank, numbers, rows of what holds and several inputs are tak
     /expected y to hold a finite number for each example, found NaN in example 1\. To mend it: /,
   );
   await assert.rejects(
+    read([tokens, y(Float64Array.of(1, -1e39))], 'numbers'),
+    /expected y to hold numbers that a 32-bit float holds, found -1e\+39 in example 1\.$/,
+  );
+  await assert.rejects(
     read([tokens, y(Uint8Array.of(1, 2))], 'multi-hot'),
     /expected y to hold rows of 0 and 1, which say what holds, found 2 in example 1/,
   );

@@ -15,6 +15,7 @@ import type { Dataset } from '../../federation/examples.js';
 import { silentReporter } from '../../observability/events.js';
 import { parseDataset } from './dataset.js';
 import { foreignDirectory } from './foreign-data.js';
+import { changeLine, numberClassesLine } from './mending-lines.js';
 import { openNpz, rowsInMemory } from './npz.js';
 import { readOwnership } from './ownership.js';
 
@@ -276,3 +277,10 @@ function lastWord(line: string): string {
   const word = quoted?.replaceAll("'\\''", "'") ?? bare ?? '';
   return word.slice(word.lastIndexOf('/') + 1);
 }
+
+test('what is no npz has no line that changes its arrays', () => {
+  for (const file of ['sales.csv', 'data.yaml', 'train-images-idx3-ubyte', 'photos']) {
+    assert.equal(changeLine(file, 'x', 'v'), undefined);
+    assert.equal(numberClassesLine(file), undefined);
+  }
+});

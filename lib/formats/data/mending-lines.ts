@@ -10,12 +10,16 @@ function kindOfArray(name: string): ArrayKind | undefined {
   return kind as ArrayKind | undefined;
 }
 
+/** Other data have no arrays that a line could change. */
+const isNpz = (file: string): boolean => file.endsWith('.npz');
+
 /**
- * Writes the npz `file` anew with some arrays changed.
+ * Writes the npz `file` anew with some arrays changed; undefined for other files.
  *
  * @param statements Python, without quotes of the kind ' in it; the dictionary `d` holds the arrays
  */
-export function npzLine(file: string, ...statements: readonly string[]): string {
+export function npzLine(file: string, ...statements: readonly string[]): string | undefined {
+  if (!isNpz(file)) return undefined;
   return pythonLine({
     statements: ['d = dict(np.load(sys.argv[1]))', ...statements, SAVE],
     files: [file, mendedName(file)],
@@ -35,7 +39,7 @@ function pickleLine(file: string): string {
 }
 
 /** Changes every array of a kind: `expression` makes the new array of the old one, `v`. */
-export function changeLine(file: string, kind: ArrayKind, expression: string): string {
+export function changeLine(file: string, kind: ArrayKind, expression: string): string | undefined {
   return npzLine(file, changeArrays(kind, expression));
 }
 
@@ -67,7 +71,7 @@ const TEST_OR_VALIDATION = /test|val/i;
 const quote = (name: string) => JSON.stringify(name).replaceAll("'", '\\u0027');
 
 /** Numbers the classes from 0, whatever they are called, and leaves their names in labels.txt, where the server finds them. */
-export function numberClassesLine(file: string): string {
+export function numberClassesLine(file: string): string | undefined {
   return npzLine(
     file,
     `n = np.unique(${ALL_LABELS})`,
@@ -79,7 +83,7 @@ export function numberClassesLine(file: string): string {
 const ALL_LABELS = 'np.concatenate([v.ravel() for k, v in d.items() if k[0] == "y"])';
 
 /** Numbers the keys of an array, whatever they are. */
-export function numberKeysLine(file: string, key: string): string {
+export function numberKeysLine(file: string, key: string): string | undefined {
   const array = `d[${quote(key)}]`;
   return npzLine(file, `${array} = np.unique(${array}, return_inverse=True)[1].reshape(-1)`);
 }

@@ -44,10 +44,11 @@ export function targetsOf(
     const expected =
       kind === 'numbers' ? 'a finite number for each example' : 'rows of 0 and 1, which say what holds';
     const found = `${values[unfit]} in example ${Math.floor((unfit * count) / values.length)}`;
+    const isLarge = kind === 'numbers' && Number.isFinite(Number(values[unfit]));
     throw place.fault(
-      `${place.name} to hold ${expected}`,
+      `${place.name} to hold ${isLarge ? 'numbers that a 32-bit float holds' : expected}`,
       found,
-      npzLine(place.file, ...dropUnlabelled(place.name)),
+      isLarge ? undefined : npzLine(place.file, ...dropUnlabelled(place.name)),
     );
   }
   if (kind === 'multi-hot') return { shape: rows, values: Uint8Array.from(values as Uint8Array, Number) };
@@ -62,7 +63,7 @@ export function targetsOf(
 function findUnfit(values: NpyArray['values'], kind: 'numbers' | 'multi-hot'): number {
   for (let at = 0; at < values.length; at++) {
     const value = Number(values[at]);
-    if (kind === 'numbers' ? !Number.isFinite(value) : value !== 0 && value !== 1) return at;
+    if (kind === 'numbers' ? !Number.isFinite(Math.fround(value)) : value !== 0 && value !== 1) return at;
   }
   return -1;
 }

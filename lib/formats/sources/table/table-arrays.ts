@@ -97,7 +97,7 @@ interface Fit {
 
 /** @throws {DataError} for a cell of another kind, a text that the vocabulary lacks, and a missing value without a rule */
 function requireFit(column: Column, { rule, source, role }: Fit): void {
-  const { name, type, firstMisfit, firstOther, firstMissing, missing, rows } = column;
+  const { name, type, firstMisfit, firstOther, firstMissing, missing, rows, least, most } = column;
   const ofType = type === 'text' ? 'a text' : 'a number';
   const what = role === 'owner' ? 'an owner' : role === 'test' ? 'a time or a number' : ofType;
   const mend = describeLine(source);
@@ -110,6 +110,12 @@ function requireFit(column: Column, { rule, source, role }: Fit): void {
   if (firstOther !== undefined && !isUnknown && rule !== 'drop') {
     const expected = `one of the ${column.texts?.size} texts that the description names for column ${name}`;
     throw new DataError({ file: firstOther.place, expected, found: JSON.stringify(firstOther.text) });
+  }
+  const beyond =
+    missing === rows ? undefined : [least, most].find((value) => !Number.isFinite(Math.fround(value)));
+  if (type === 'number' && beyond !== undefined && (role === 'input' || role === 'target')) {
+    const expected = `numbers that a 32-bit float holds in column ${name}`;
+    throw new DataError({ file: source, expected, found: `${beyond}` });
   }
   if (firstMissing === undefined || rule === 'drop') return;
   const isFilled =

@@ -352,7 +352,7 @@ test('a table that lies there twice counts once or is refused, and whatever is c
   );
 });
 
-test('numbers that would be taken as something else are refused: decimal commas, and classes that a double does not tell apart', async (t) => {
+test('numbers that would be taken as something else are refused: decimal commas, classes that a double does not tell apart, what no 32-bit float holds', async (t) => {
   const directory = await temporaryDirectory(t);
   const load = async (text: string, description?: string) => {
     await writeFile(join(directory, 'a.csv'), text);
@@ -365,6 +365,16 @@ test('numbers that would be taken as something else are refused: decimal commas,
     /a\.csv: expected a decimal point in the numbers of column a, or a description .*, found "1,5"/,
   );
   await assert.rejects(load('a;y\n1;1,5\n2;2,5\n'), /a decimal point in the numbers of column y/);
+  for (const [text, column] of [
+    ['a,y\n1,0\n1e39,1\n', 'a'],
+    ['a,y\n1,0.5\n2,-1e400\n', 'y'],
+  ] as const)
+    await assert.rejects(
+      load(text),
+      new RegExp(
+        `a\\.csv: expected numbers that a 32-bit float holds in column ${column}, found (1e\\+39|-Infinity)\\.$`,
+      ),
+    );
   const large = 'a,y\n1,9007199254740993\n2,9007199254740992\n';
   await assert.rejects(load(large), /whole numbers up to 2\^53, or a description .* in column y/);
   const listed =
