@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, describe, it } from 'node:test';
+import { before, describe, it, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { labelledImages } from '../lib/federation/examples.js';
 import { writeShard } from '../lib/formats/data/shard-file.js';
@@ -37,6 +38,19 @@ function train(...args: readonly string[]) {
 }
 
 const engineOf = (stdout: string) => (JSON.parse(lastLine(stdout)) as { engine: string }).engine;
+
+test('copies that a published package carries are taken there, and not in a checkout where a killed pack left them', async () => {
+  const house = path('house');
+  const program = await copyHouse(house, {});
+  await writePackages(join(house, 'dist', 'vendor', 'any'), { 'onnxruntime-node': '' });
+  const url = pathToFileURL(program('lib/engine/installed-package'));
+  const script = `import { findPackage, isPublished } from ${JSON.stringify(url.href)};
+    console.log(isPublished(), findPackage('onnxruntime-node').version);`;
+  const found = async () => (await execa(process.execPath, ['--input-type=module', '-e', script])).stdout;
+  assert.equal(await found(), 'true 0.0.0');
+  await writeFile(join(house, 'tsconfig.json'), '{}');
+  assert.match(await found(), /^false [1-9]/);
+});
 
 describe('--engine and --backend', () => {
   it('run what is asked for, and the trainer says what it was', async () => {

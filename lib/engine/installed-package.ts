@@ -11,11 +11,13 @@ interface InstalledPackage {
   readonly directory: string;
 }
 
+const DIST = join(fileURLToPath(import.meta.url), '..', '..', '..');
 /** The copies that a published fedbatch carries, by platform: `scripts/vendor.mjs` makes them when it is packed. */
-const VENDOR = join(fileURLToPath(import.meta.url), '..', '..', '..', 'vendor');
+const VENDOR = join(DIST, 'vendor');
 
-/** Whether this is a published package, which carries what a checkout installs. */
-export const isPublished = (): boolean => existsSync(VENDOR);
+/** Whether this is a published package, which carries what a checkout installs; a pack that is killed leaves copies there, too. */
+export const isPublished = (): boolean =>
+  existsSync(VENDOR) && !existsSync(join(DIST, '..', 'tsconfig.json'));
 
 /**
  * Looks a package up as an import from here would, but reads nothing of it but its package.json. Of a package that
@@ -28,9 +30,8 @@ export function findPackage(name: string): InstalledPackage | undefined {
       ? undefined
       : readPackage(join(resolve(folder), 'node_modules'), name);
   if (named !== undefined) return named;
-  const carried =
-    readPackage(join(VENDOR, `${process.platform}-${process.arch}`), name) ??
-    readPackage(join(VENDOR, 'any'), name);
+  const platforms = isPublished() ? [`${process.platform}-${process.arch}`, 'any'] : [];
+  const [carried] = platforms.flatMap((platform) => readPackage(join(VENDOR, platform), name) ?? []);
   for (const modules of createRequire(import.meta.url).resolve.paths(name) ?? []) {
     const found = readPackage(modules, name);
     if (found !== undefined && (carried === undefined || carried.version === found.version)) return found;
