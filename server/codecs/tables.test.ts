@@ -37,6 +37,16 @@ describe('a table for a model', () => {
     }
   });
 
+  it('has the categories of a table that a split has read with spaces around its cells', async () => {
+    const [numbers, soil] = INPUTS as [ServedInput, ServedInput];
+    const inputs = [numbers, { ...soil, categories: [' clay', ' loam', ' sand'], takesUnknown: true }];
+    const table = await read('width, height, soil\n1, 2, sand\n3, 4, clay\n', inputs);
+    assert.deepEqual(numbersIn(table), [
+      [1, 2, 3, 4],
+      [3, 1],
+    ]);
+  });
+
   it('has columns enough where they are taken in their order', async () => {
     await assert.rejects(
       read('a\n1\n'),

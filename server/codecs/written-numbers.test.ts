@@ -92,6 +92,19 @@ describe('categories by name', () => {
     );
   });
 
+  it('are known without the spaces around them, where no other one is called so', () => {
+    const numberOf = categoryLookup({ name: 'work', categories: [' Private', ' State-gov', 'Private '] });
+    assert.deepEqual(
+      [' Private', 'Private ', 'State-gov', ' State-gov'].map((text) => numberOf(text, 'in line 2')),
+      [1, 3, 2, 2],
+    );
+    const other = categoryLookup({ name: 'work', categories: ['None', ' None'], takesUnknown: true });
+    assert.deepEqual(
+      ['None', ' None', 'none'].map((text) => other(text, 'in line 2')),
+      [1, 2, 0],
+    );
+  });
+
   it('are named in a message as far as there is room', () => {
     const lookup = categoryLookup({
       name: 'shop',

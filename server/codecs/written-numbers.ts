@@ -13,7 +13,11 @@ type Vocabulary = Pick<ServedInput, 'name' | 'categories' | 'takesUnknown'>;
 
 /** Makes the look-up of an input's categories; `where` tells a message where a text stood. @throws {HttpProblem} 400 for one that is none of them */
 export function categoryLookup({ name, categories = [], takesUnknown = false }: Vocabulary) {
-  const numbers = new Map(categories.map((text, at) => [text, at + 1]));
+  // A table's cells come without the spaces around them, with which a split has taken them.
+  const numbers = new Map([
+    ...categories.map((text, at) => [text.trim(), at + 1] as const),
+    ...categories.map((text, at) => [text, at + 1] as const),
+  ]);
   return (text: string, where: string): number => {
     const found = numbers.get(text) ?? (takesUnknown ? 0 : undefined);
     if (found !== undefined) return found;
