@@ -47,6 +47,19 @@ describe('a table for a model', () => {
     ]);
   });
 
+  it('has categories that are called as what is missing is', async () => {
+    const inputs = [
+      { name: 'country', shape: [1], columns: [{ name: 'country' }], categories: ['DE', 'NA'] },
+    ];
+    const table = (takesUnknown: boolean, cells: string) =>
+      read(
+        `country,id\n${cells}\n`,
+        inputs.map((input) => ({ ...input, takesUnknown })),
+      );
+    assert.deepEqual(numbersIn(await table(true, 'NA,1\nDE,2\n,3\nnull,4')), [[2, 1, 0, 0]]);
+    await assert.rejects(table(false, 'NA,1\n,3'), /a category of country .*, found "" in line 3/);
+  });
+
   it('has columns enough where they are taken in their order', async () => {
     await assert.rejects(
       read('a\n1\n'),

@@ -94,8 +94,9 @@ interface CellFacts {
 function cellReader({ column, stand, lookup }: CellFacts): Place['read'] {
   return (cell, where) => {
     const isNothing = isMissing(cell);
-    if (isNothing && stand !== undefined) return stand;
+    // Of Parquet a category may be called NA; where 0 stands for others, it does so for nothing, too.
     if (lookup !== undefined) return lookup(cell, where);
+    if (isNothing && stand !== undefined) return stand;
     if (!isNothing) return writtenNumber(cell, where);
     throw bad(`a number ${column === undefined ? '' : `in column ${column} `}${where}`, 'nothing');
   };
