@@ -12,7 +12,7 @@ import { KERAS_FILE } from '../lib/formats/keras/keras-file.js';
 import { type AllowedHosts, readHosts } from '../lib/http/hosts.js';
 import { listenAt } from '../lib/http/listen.js';
 import type { EngineChoice } from '../lib/settings/parts/engine.js';
-import { collectAlone } from '../lib/system/memory.js';
+import { pauseSeldom } from '../lib/system/memory.js';
 import { DEFAULT_BODY_LIMITS } from './api/exchange.js';
 import { createWebApp } from './app.js';
 import { createCodecs } from './codecs/codecs.js';
@@ -85,7 +85,7 @@ export async function serve(options: ServeOptions, { reporter, signal }: Program
     throw new UsageError(
       `--port and --grpc-port are both ${options.port}; choose another for one of them (0 picks a free one).`,
     );
-  collectAlone();
+  pauseSeldom();
   const samples = await gallery(options.samples);
   const access = await readAccess(options);
   const tls = await readTls(options);
