@@ -73,13 +73,15 @@ async function* readEntry(
     new DataError({ file: path, expected: `${title} to ${expected}`, found }, { cause });
   const file = await open(path);
   try {
-    const fill = await packedBytes(file, entry);
+    const fillPacked = await packedBytes(file, entry);
+    const fill: Fill = (target) =>
+      fillPacked(target).catch((cause: unknown) => {
+        throw fault('be compressed data', 'damaged data', cause);
+      });
     let [crc, seenBytes] = [0, 0];
     const next = async (sizeBytes: number) => {
       const piece = new Uint8Array(new ArrayBuffer(roomBytes + sizeBytes), roomBytes);
-      seenBytes += await fill(piece).catch((cause: unknown) => {
-        throw fault('be compressed data', 'damaged data', cause);
-      });
+      seenBytes += await fill(piece);
       // The checksum of no bytes is 0, whatever came before.
       if (piece.length > 0) crc = crc32(piece, crc);
       return piece;
