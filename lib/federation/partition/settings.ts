@@ -80,7 +80,7 @@ export const PARTITION_PARAMETERS = {
   },
   key: {
     schemes: ['by-key'],
-    help: 'name of the array of whole numbers in an npz, or of the column of a table, that says whose each example is',
+    help: 'name of the array in an npz, or of the column of a table, that says whose each example is',
     symbol: 'array',
     kind: 'name',
   },
