@@ -99,7 +99,7 @@ export const STRATEGY: SettingsPart<{ readonly strategy?: StrategySettings }> = 
         type: number({ above: 0 }),
         flag: 'dp-clip-count-noise',
         onlyWith: QUANTILE,
-        help: 'standard deviation of the noise on the count of updates within the clipping norm (--dp-clip-quantile)',
+        help: 'standard deviation of the noise on the count of updates within the norm (--dp-clip-quantile)',
         symbol: 'sigma',
         otherwise: "a twentieth of a round's clients",
       },
