@@ -256,9 +256,11 @@ test('files of KUBECONFIG that are missing or empty are passed over; what the fi
     /^UsageError: KUBECONFIG names \S+nonexistent, \S+nonexistent-2: .* found no such file/,
   );
   await assert.rejects(list(empty, none), /^UsageError: The kubeconfig \S+ is empty/);
-  const broken = await writeKubeconfig(t, 'clusters: [', 'broken');
-  await assert.rejects(
-    list(ok, broken),
-    /^UsageError: The kubeconfig \S+broken cannot be read: it is no YAML/,
-  );
+  for (const text of ['clusters: [', 'clusters: *anchor']) {
+    const broken = await writeKubeconfig(t, text, 'broken');
+    await assert.rejects(
+      list(ok, broken),
+      /^UsageError: The kubeconfig \S+broken cannot be read: it is no YAML/,
+    );
+  }
 });

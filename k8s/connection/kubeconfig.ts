@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { UsageError } from '../../lib/core/errors.js';
+import { messageOf, UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/core/system-errors.js';
 
 // Go's YAML takes null for nothing, everywhere.
@@ -120,7 +120,13 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
   const [fault] = document.errors;
   if (fault !== undefined)
     throw wrong(`it is no YAML: ${fault.message.split('\n')[0]?.replace(/:$/, '')}`, fault);
-  const value: unknown = document.toJS();
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // An alias without its anchor is told here alone.
+    throw wrong(`it is no YAML: ${messageOf(error)}`, error);
+  }
   if (value === null || value === undefined) return undefined;
   if (typeof value !== 'object')
     throw wrong('expected clusters, contexts and users in YAML, found plain text');

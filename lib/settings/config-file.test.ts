@@ -100,6 +100,10 @@ test('what is wrong is told with the file and the place', async () => {
     ['model: { name: 7 }', /model\.name: expected one of cnn, .*, found 7\.$/],
     ['[1, 2]', 'a.yaml: expected settings by name, found a list.'],
     ['training: { epochs: 2', /^a\.yaml: expected YAML or JSON: .*[^:]$/],
+    [
+      'training: *anchor',
+      /^a\.yaml: expected YAML or JSON: Unresolved alias .*anchor$|^a\.yaml: expected YAML or JSON: Unresolved alias .*\.$/,
+    ],
     [`\u0000${'x'.repeat(300)}: [`, /^a\.yaml: expected YAML or JSON: .{0,200}$/],
     ['training: { epochs: 2, localSteps: 3 }', /^training\.epochs 2 and training\.localSteps 3 contradict/],
   ] as const) {

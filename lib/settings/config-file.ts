@@ -1,7 +1,7 @@
 /** `--config`: settings from a file (YAML or JSON) in the shape of run.json's settings; what flags give wins over it. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { UsageError } from '../core/errors.js';
+import { messageOf, UsageError } from '../core/errors.js';
 import { type AskedSettings, type GivenSettings, rivalsOf } from './complete.js';
 import { askedByFlags, type CommandSettings } from './options.js';
 import { byFlag, type Setting } from './setting.js';
@@ -37,13 +37,13 @@ export async function readYaml(file: string, flag: string): Promise<unknown> {
       { ENOENT: 'there is no such file', EISDIR: 'it is a directory' }[cause.code ?? ''] ?? cause.message;
     throw new UsageError(`${flag} ${file}: ${found}.`, { cause });
   });
-  const { parse, YAMLError } = await import('yaml');
+  const { parse } = await import('yaml');
   try {
     return parse(text);
   } catch (cause) {
-    if (!(cause instanceof YAMLError)) throw cause;
+    // Beside its own errors the library throws plain ones: of anchors that are no names, of aliases without one.
     // The first line says what and where; of a file that is no text it may be as long as that.
-    const [line = ''] = cause.message.split('\n');
+    const [line = ''] = messageOf(cause).split('\n');
     const what = line.length > 200 ? 'found something else' : line.replace(/:$/, '.');
     throw new UsageError(`${file}: expected YAML or JSON: ${what}`, { cause });
   }
