@@ -13,7 +13,7 @@ import {
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
 import { decodePlainPng } from '../../lib/formats/files/png.js';
-import { MAX_INPUT_PIXELS, sharp } from '../../lib/formats/sources/pictures/decode.js';
+import { MAX_INPUT_PIXELS, MAX_SIDE, sharp } from '../../lib/formats/sources/pictures/decode.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { inSteps } from '../../lib/system/slots.js';
 import type { RequestTensor } from '../codecs/tensor.js';
@@ -25,9 +25,6 @@ export interface GivenImage extends RgbaImage {
   /** Its size, upright, as it was given. */
   readonly original: { readonly width: number; readonly height: number };
 }
-
-/** The most that JPEG, GIF and AV1 can say; a PNG of forty million rows costs a second for each six million. */
-const MAX_SIDE = 65_535;
 
 /** Larger pictures are shrunk to this side at once: far more detail than any model input here, and cheap. */
 const WORKING_SIDE = 512;

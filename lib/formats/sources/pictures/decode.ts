@@ -23,6 +23,12 @@ sharp.concurrency(1);
 /** 40 megapixels: more than a phone's camera makes, and at most some 160 MB while it is decoded. */
 export const MAX_INPUT_PIXELS = 40_000_000;
 
+/**
+ * The most that JPEG, GIF and AV1 can say. A PNG may say more: rows of a million pixels take ten times the memory of the
+ * picture, and forty million rows a second for each six million.
+ */
+export const MAX_SIDE = 65_535;
+
 export { sharp };
 
 /** What the head of a picture tells. */
@@ -84,6 +90,10 @@ export async function decodePictures(
 
 async function opened<T>(file: string, use: (image: ReturnType<typeof sharp>) => Promise<T>): Promise<T> {
   const bytes = await readFile(file);
+  if (isPngBeyond(bytes, MAX_SIDE)) {
+    const expected = `a picture of at most ${MAX_SIDE} pixels a side`;
+    throw new DataError({ file, expected, found: 'a larger one' });
+  }
   try {
     return await use(sharp(bytes, { limitInputPixels: MAX_INPUT_PIXELS, failOn: 'error', pages: 1 }));
   } catch (cause) {
@@ -97,6 +107,14 @@ async function opened<T>(file: string, use: (image: ReturnType<typeof sharp>) =>
       { cause },
     );
   }
+}
+
+const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+
+/** By its first chunk, which has width and height. */
+function isPngBeyond(bytes: Buffer, side: number): boolean {
+  if (bytes.length < 24 || !bytes.subarray(0, 8).equals(PNG_SIGNATURE)) return false;
+  return Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20)) > side;
 }
 
 /** All results in the order of the files, some at the same time. */
