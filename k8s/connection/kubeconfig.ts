@@ -1,10 +1,10 @@
 /** Reads kubeconfigs as kubectl does: a list of files as one, and each entry by its schema when it is wanted. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { messageOf, UsageError } from '../../lib/core/errors.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { errorCode } from '../../lib/core/system-errors.js';
+import { parseYaml } from '../../lib/core/yaml-document.js';
 
 // Go's YAML takes null for nothing, everywhere.
 const optional = <T>(schema: z.ZodType<T>) => schema.nullish().transform((value) => value ?? undefined);
@@ -116,17 +116,9 @@ function readConfig(path: string): z.infer<typeof fileSchema> | undefined {
     const why = errorCode(error) === 'EISDIR' ? 'it is a directory' : String((error as Error).message);
     throw wrong(why, error);
   }
-  const document = parseDocument(content);
-  const [fault] = document.errors;
-  if (fault !== undefined)
-    throw wrong(`it is no YAML: ${fault.message.split('\n')[0]?.replace(/:$/, '')}`, fault);
-  let value: unknown;
-  try {
-    value = document.toJS();
-  } catch (error) {
-    // An alias without its anchor is told here alone.
-    throw wrong(`it is no YAML: ${messageOf(error)}`, error);
-  }
+  const noYaml = (why: string, cause: unknown) => wrong(`it is no YAML: ${why}`, cause);
+  // What the library only warns of is nothing to kubectl.
+  const value = parseYaml(content, noYaml, { logLevel: 'error' });
   if (value === null || value === undefined) return undefined;
   if (typeof value !== 'object')
     throw wrong('expected clusters, contexts and users in YAML, found plain text');

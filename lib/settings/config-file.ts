@@ -1,7 +1,7 @@
 /** `--config`: settings from a file (YAML or JSON) in the shape of run.json's settings; what flags give wins over it. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { messageOf, UsageError } from '../core/errors.js';
+import { UsageError } from '../core/errors.js';
 import { type AskedSettings, type GivenSettings, rivalsOf } from './complete.js';
 import { askedByFlags, type CommandSettings } from './options.js';
 import { byFlag, type Setting } from './setting.js';
@@ -37,16 +37,12 @@ export async function readYaml(file: string, flag: string): Promise<unknown> {
       { ENOENT: 'there is no such file', EISDIR: 'it is a directory' }[cause.code ?? ''] ?? cause.message;
     throw new UsageError(`${flag} ${file}: ${found}.`, { cause });
   });
-  const { parse } = await import('yaml');
-  try {
-    return parse(text);
-  } catch (cause) {
-    // Beside its own errors the library throws plain ones: of anchors that are no names, of aliases without one.
-    // The first line says what and where; of a file that is no text it may be as long as that.
-    const [line = ''] = messageOf(cause).split('\n');
-    const what = line.length > 200 ? 'found something else' : line.replace(/:$/, '.');
-    throw new UsageError(`${file}: expected YAML or JSON: ${what}`, { cause });
-  }
+  const { parseYaml } = await import('../core/yaml-document.js');
+  return parseYaml(text, (why, cause) => {
+    // Of a file that is no text it may be as long as that.
+    const what = why.length >= 200 ? 'found something else' : `${why}.`;
+    return new UsageError(`${file}: expected YAML or JSON: ${what}`, { cause });
+  });
 }
 
 /** Where settings are read, and from what. */

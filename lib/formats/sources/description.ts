@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { DataError, messageOf } from '../../core/errors.js';
+import { DataError } from '../../core/errors.js';
 import { shellWord } from '../data/mending-lines.js';
 import { readTextFile } from '../files/read-file.js';
 
@@ -111,15 +111,11 @@ export async function descriptionText(description: DataDescription): Promise<str
 /** A description from its file, with the path of what it describes. @throws {DataError} when it is none, by the field */
 export async function readDescription(file: string): Promise<DataDescription> {
   const text = await readTextFile(file, 'a description of data');
-  const { parse } = await import('yaml');
-  let document: unknown;
-  try {
-    document = parse(text);
-  } catch (cause) {
-    // Beside its own errors the library throws plain ones: of anchors that are no names, of aliases without one.
-    const [found = ''] = messageOf(cause).split('\n');
-    throw new DataError({ file, expected: 'YAML', found: found.replace(/:$/, '') }, { cause });
-  }
+  const { parseYaml } = await import('../../core/yaml-document.js');
+  const document = parseYaml(
+    text,
+    (found, cause) => new DataError({ file, expected: 'YAML', found }, { cause }),
+  );
   const read = descriptionSchema.safeParse(document);
   if (read.success) return { ...read.data, source: resolve(dirname(file), read.data.source) };
   const [issue] = read.error.issues;
