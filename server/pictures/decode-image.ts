@@ -12,7 +12,7 @@ import {
   preparing,
 } from '../../lib/digits/preprocess.js';
 import { rescale, UNIT_SCALE } from '../../lib/federation/pixel-scale.js';
-import { decodePlainPng } from '../../lib/formats/files/png.js';
+import { decodePlainPng, pngSides } from '../../lib/formats/files/png.js';
 import { MAX_INPUT_PIXELS, MAX_SIDE, sharp } from '../../lib/formats/sources/pictures/decode.js';
 import { HttpProblem } from '../../lib/http/problems.js';
 import { inSteps } from '../../lib/system/slots.js';
@@ -57,7 +57,11 @@ export async function readSides(bytes: Uint8Array): Promise<Sides> {
 /** The same where its first bytes alone tell them, without any library. @throws {HttpProblem} 415 and 422 likewise */
 export function sidesInHeader(bytes: Uint8Array): Sides | undefined {
   const type = knownType(bytes);
-  return type === 'PNG' ? { type, ...pngSides(bytes) } : undefined;
+  if (type !== 'PNG') return undefined;
+  // Asking libvips costs as much as decoding a small picture.
+  const sides = pngSides(bytes);
+  if (sides === undefined) throw damaged(type);
+  return { type, ...sides };
 }
 
 function knownType(bytes: Uint8Array): ImageType {
@@ -78,13 +82,6 @@ export function requireBounded(sides: Sides): Sides {
     413,
     `The image has ${width} × ${height} pixels; at most ${MAX_INPUT_PIXELS / 1e6} million are accepted, ${MAX_SIDE} a side.`,
   );
-}
-
-/** Where every PNG has them; asking libvips costs as much as decoding a small picture. */
-function pngSides(bytes: Uint8Array): Pick<Sides, 'width' | 'height'> {
-  const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (header.length < 24 || header.toString('latin1', 12, 16) !== 'IHDR') throw damaged('PNG');
-  return { width: header.readUInt32BE(16), height: header.readUInt32BE(20) };
 }
 
 function headersOf(bytes: Uint8Array, type: ImageType): Promise<Metadata> {

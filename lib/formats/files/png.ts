@@ -51,6 +51,16 @@ function chunk(kind: string, data: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Width and height, where every PNG has them: in its first chunk. Undefined for bytes that do not begin as one. */
+export function pngSides(file: Uint8Array): Pick<Pixels, 'width' | 'height'> | undefined {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  if (bytes.length < 24 || !beginsAsPng(bytes) || bytes.toString('latin1', 12, 16) !== 'IHDR')
+    return undefined;
+  return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
+}
+
+const beginsAsPng = (bytes: Uint8Array): boolean => SIGNATURE.every((byte, at) => bytes[at] === byte);
+
 /**
  * The pixels of a file as programs write most pictures: 8 bits, not interlaced, no colour profile or palette, nothing
  * damaged. A library of all formats takes a millisecond for one of any size; this is for small ones.
@@ -59,7 +69,7 @@ function chunk(kind: string, data: Uint8Array): Uint8Array {
  */
 export function decodePlainPng(file: Uint8Array, mostSide: number): RgbaPixels | undefined {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (bytes.length < 45 || !SIGNATURE.every((byte, at) => bytes[at] === byte)) return undefined;
+  if (bytes.length < 45 || !beginsAsPng(bytes)) return undefined;
   const packed: Buffer[] = [];
   let head: Buffer | undefined;
   for (let at = SIGNATURE.length; ; ) {

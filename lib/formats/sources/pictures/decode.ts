@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { DataError } from '../../../core/errors.js';
+import { pngSides } from '../../files/png.js';
 import type { OnReadProgress } from '../source-kind.js';
 
 // The loaders of libvips that may ever run in this process, and nothing else.
@@ -90,7 +91,8 @@ export async function decodePictures(
 
 async function opened<T>(file: string, use: (image: ReturnType<typeof sharp>) => Promise<T>): Promise<T> {
   const bytes = await readFile(file);
-  if (isPngBeyond(bytes, MAX_SIDE)) {
+  const { width = 0, height = 0 } = pngSides(bytes) ?? {};
+  if (Math.max(width, height) > MAX_SIDE) {
     const expected = `a picture of at most ${MAX_SIDE} pixels a side`;
     throw new DataError({ file, expected, found: 'a larger one' });
   }
@@ -107,14 +109,6 @@ async function opened<T>(file: string, use: (image: ReturnType<typeof sharp>) =>
       { cause },
     );
   }
-}
-
-const PNG_SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-
-/** By its first chunk, which has width and height. */
-function isPngBeyond(bytes: Buffer, side: number): boolean {
-  if (bytes.length < 24 || !bytes.subarray(0, 8).equals(PNG_SIGNATURE)) return false;
-  return Math.max(bytes.readUInt32BE(16), bytes.readUInt32BE(20)) > side;
 }
 
 /** All results in the order of the files, some at the same time. */
