@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { messageOf } from '../../lib/core/errors.js';
+import { TimeLimitError, within } from '../../lib/system/abort.js';
 
 /** Where an MLflow server is, and who asks. */
 export interface MlflowAddress {
@@ -69,27 +70,27 @@ export function mlflowServer(
     ...(authorization === undefined ? {} : { authorization }),
     'user-agent': 'fedbatch',
   };
-  const call = async (path: string, { watch, ...init }: RequestInit & { readonly watch?: Watchdog }) => {
-    const dog = watch ?? watchdog(signal);
+  const call = async (path: string, initOf: (goOn: () => void) => RequestInit) => {
     try {
-      // A request that is sent on by a redirect would lose its method and its credentials.
-      const response = await fetch(url + path, { ...init, redirect: 'manual', signal: dog.signal });
-      const text = await response.text();
-      if (!PASSING.includes(response.status)) onAnswer();
-      if (response.ok) return text;
-      throw refusal(response, text);
+      return await within({ ms: ANSWER_MS, signal }, async (over, goOn) => {
+        // A request that is sent on by a redirect would lose its method and its credentials.
+        const response = await fetch(url + path, { ...initOf(goOn), redirect: 'manual', signal: over });
+        const text = await response.text();
+        if (!PASSING.includes(response.status)) onAnswer();
+        if (response.ok) return text;
+        throw refusal(response, text);
+      });
     } catch (error) {
       if (error instanceof MlflowError) throw error;
-      throw new MlflowError(dog.signal.aborted ? messageOf(dog.signal.reason) : reasonOf(error), {
+      const isGivenUp = error instanceof TimeLimitError || signal.aborted;
+      throw new MlflowError(isGivenUp ? messageOf(error) : reasonOf(error), {
         isPassing: true,
         cause: error,
       });
-    } finally {
-      dog.end();
     }
   };
   const json = async <T>(path: string, init: RequestInit): Promise<T> => {
-    const text = await call(`/api/2.0/mlflow/${path}`, init);
+    const text = await call(`/api/2.0/mlflow/${path}`, () => init);
     try {
       return JSON.parse(text === '' ? '{}' : text) as T;
     } catch (cause) {
@@ -110,48 +111,20 @@ export function mlflowServer(
     look: (endpoint, request) => json(`${endpoint}?${new URLSearchParams(request)}`, { headers }),
     async send(place, file) {
       const { size } = await stat(file);
-      const dog = watchdog(signal);
-      // A file that is on its way may take longer than an answer, as long as it goes on.
-      const body = Readable.toWeb(createReadStream(file).on('data', dog.pat)) as ReadableStream;
       await call(
         `/api/2.0/mlflow-artifacts/artifacts/${place.split('/').map(encodeURIComponent).join('/')}`,
-        {
+        (goOn) => ({
           method: 'PUT',
           headers: {
             ...headers,
             'content-type': 'application/octet-stream',
             'content-length': `${size}`,
           },
-          body,
+          // A file that is on its way may take longer than an answer, as long as it goes on.
+          body: Readable.toWeb(createReadStream(file).on('data', goOn)) as ReadableStream,
           duplex: 'half',
-          watch: dog,
-        } as RequestInit & { readonly watch: Watchdog },
+        }),
       );
-    },
-  };
-}
-
-/** Ends a request of which nothing was heard for too long. */
-interface Watchdog {
-  readonly signal: AbortSignal;
-  /** Something was heard. */
-  pat(): void;
-  end(): void;
-}
-
-function watchdog(over: AbortSignal): Watchdog {
-  const own = new AbortController();
-  const stop = () => own.abort(over.reason);
-  const bark = () => own.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`));
-  const timer = setTimeout(bark, ANSWER_MS);
-  over.addEventListener('abort', stop, { once: true });
-  if (over.aborted) stop();
-  return {
-    signal: own.signal,
-    pat: () => void timer.refresh(),
-    end() {
-      clearTimeout(timer);
-      over.removeEventListener('abort', stop);
     },
   };
 }
