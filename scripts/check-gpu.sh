@@ -67,6 +67,7 @@ prepare() {
   loader "$folder/vulkan"
   echo '== The packed project, and TensorFlow.js with Dawn'
   local tarball versions package=$folder/project/node_modules/fedbatch
+  local onnxruntime=$package/dist/vendor/linux-x64/onnxruntime-node
   tarball=$(npm pack --silent --pack-destination "$folder" | tail -n 1)
   versions=$(node -p "Object.entries(require('./package.json').peerDependencies)
     .filter(([name]) => /^(@tensorflow\/tfjs(-backend-webgpu)?|webgpu)$/.test(name)).map((pair) => pair.join('@')).join(' ')")
@@ -80,10 +81,11 @@ prepare() {
   find "$folder/project/node_modules/webgpu/dist" -name '*.node' ! -path '*/linux-x64/*' -delete
 
   if [ -n "$data" ]; then cp "$data" "$folder/data.npz"; else node dist/cli.js dataset digits --out "$folder/data.npz"; fi
-  local only=()
-  if [ "$cuda" != all ]; then only=(--only "$cuda"); fi
-  [ -z "$cuda" ] ||
-    scripts/add-cuda-provider.sh "${only[@]}" "$package/dist/vendor/linux-x64/onnxruntime-node"
+  case $cuda in
+  '') ;;
+  all) scripts/add-cuda-provider.sh "$onnxruntime" ;;
+  *) scripts/add-cuda-provider.sh --only "$cuda" "$onnxruntime" ;;
+  esac
   [ -z "$tensorflow" ] || scripts/build-tfjs-node.sh --gpu "$folder/tfjs-node-gpu"
   git describe --always --dirty >"$folder/commit"
   cp scripts/check-gpu-there.sh "$folder/run.sh"

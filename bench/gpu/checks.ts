@@ -168,8 +168,8 @@ export async function rowOf(
     return { ...row, status: 'ran', ...(await run(limitMs)), seconds: seconds() };
   } catch (error) {
     const [reason = ''] = messageOf(error).split('\n');
-    // A backend says by name of a layer that it has no such thing.
     const failures = error instanceof FailuresError ? { failures: error.failures } : {};
+    // A backend says by name of a layer that it has no such thing.
     const isLacking = error instanceof NotPossibleError || reason.startsWith('ModelError: ');
     return {
       ...row,
