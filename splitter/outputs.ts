@@ -1,12 +1,13 @@
 /** The files of a split in its directory: their names, whose they are, whether they are whole, how old ones are cleared. */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { readdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StageError, StorageError, UsageError } from '../lib/core/errors.js';
+import { z } from 'zod';
+import { DataError, StageError, StorageError, UsageError } from '../lib/core/errors.js';
 import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
-import { ifWhole } from '../lib/formats/files/json-document.js';
+import { ifWhole, readDocument } from '../lib/formats/files/json-document.js';
 import { isAbsent, readTextFile, sha256OfFile } from '../lib/formats/files/read-file.js';
 import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
@@ -82,6 +83,7 @@ interface SplitFiles {
  * that was killed stays until somebody removes it.
  *
  * @throws {UsageError} when a file lies there that the split would replace and that no split made
+ * @throws {DataError} when the system refuses to read what vouches for the files there
  * @throws {StorageError} when a file cannot be written or removed
  */
 export async function beginSplit(
@@ -150,14 +152,27 @@ export async function endSplit(savedir: string): Promise<void> {
 
 /** @throws {UsageError} when the dataset itself is a file that clearing or writing the outputs would destroy. */
 export async function refuseOwnOutput(data: string, savedir: string): Promise<void> {
-  const [source, target] = await Promise.all([realpath(data), realpath(savedir)]).catch(() => ['', '']);
-  if (source && source === target) {
+  const [source, target] = await Promise.all([realPlace(data), realPlace(savedir)]);
+  if (source !== undefined && source === target) {
     throw new UsageError(`${data}: expected --out to be another directory than that of the given shards.`);
   }
-  if (!source || dirname(source) !== target || !OUTPUT.test(basename(source))) return;
+  if (source === undefined || dirname(source) !== target || !OUTPUT.test(basename(source))) return;
   throw new UsageError(
     `${data}: expected a dataset outside of --out, found one that the split would overwrite (${basename(source)}).`,
   );
+}
+
+/** Where a path leads; undefined where nothing lies. */
+async function realPlace(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (cause) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) return undefined;
+    throw new DataError(
+      { file: path, expected: 'a file or directory', found: systemReason(cause) },
+      { cause },
+    );
+  }
 }
 
 /** The names for which a split's manifest or mark vouches; a name that no split gives is never among them. */
@@ -169,19 +184,17 @@ async function ownNames(savedir: string): Promise<ReadonlySet<string>> {
   return new Set([...listed, ...marked].filter((name) => OUTPUT.test(name)));
 }
 
+const markSchema = z.object({ files: z.array(z.string()) });
+
+/** What a mark vouches for: nothing where there is none, or none of ours. */
 async function markedNames(savedir: string): Promise<readonly string[]> {
-  try {
-    const mark: unknown = JSON.parse(await readFile(join(savedir, SPLIT_MARK), 'utf8'));
-    const { files } = mark as { readonly files?: unknown };
-    return Array.isArray(files) ? files.filter((name) => typeof name === 'string') : [];
-  } catch {
-    // None, or none of ours: it vouches for nothing.
-    return [];
-  }
+  const file = join(savedir, SPLIT_MARK);
+  const mark = readDocument({ file, schema: markSchema, expected: 'the mark of a split at work' });
+  return (await ifWhole(mark))?.files ?? [];
 }
 
 function manifestIn(savedir: string): Promise<Manifest | undefined> {
-  return readManifest(join(savedir, MANIFEST_NAME)).catch(() => undefined);
+  return ifWhole(readManifest(join(savedir, MANIFEST_NAME)));
 }
 
 /** The manifest goes first, so that what a kill leaves is never taken for whole. */

@@ -1,9 +1,9 @@
 /** Tests of the split itself: what lies in the files, what is done again and what is not, what a failure leaves. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UsageError } from '../lib/core/errors.js';
+import { DataError, UsageError } from '../lib/core/errors.js';
 import { takeExamples } from '../lib/federation/examples.js';
 import { shardIndices } from '../lib/federation/partition/client-holdout.js';
 import { readDataset, readShard } from '../lib/formats/data/dataset.js';
@@ -195,6 +195,23 @@ test('the mark that a killed split leaves vouches for its files, and only for th
   assert.equal((await splitDataset(options)).skipped, true);
   const names = ['0.npz', '1.npz', '2.npz', 'manifest.json', 'test.npz'];
   assert.deepEqual((await readdir(options.savedir)).sort(), names);
+});
+
+test('what vouches for the files of a split and cannot be read vouches for nothing and against nothing', async (t) => {
+  const options = await prepared(await temporaryDirectory(t), await withTest());
+  const inside = (name: string) => join(options.savedir, name);
+  await mkdir(options.savedir);
+  await writeFile(inside('0.npz'), 'half of a split');
+  for (const name of ['.split-in-progress', 'manifest.json']) {
+    await symlink(name, inside(name));
+    // A refusal of the system, which may be gone the next time: no word about whose the shard is.
+    await assert.rejects(
+      splitDataset(options),
+      (error) => error instanceof DataError && error.message.includes('(ELOOP)'),
+    );
+    assert.equal(await readFile(inside('0.npz'), 'utf8'), 'half of a split');
+    await rm(inside(name));
+  }
 });
 
 test('a bad dataset or too many clients leave an earlier split as it was', async (t) => {

@@ -11,6 +11,7 @@ import {
   scaleOf,
   UNIT_SCALE,
 } from '../federation/pixel-scale.js';
+import { ifWhole } from './files/json-document.js';
 import { isThere } from './files/late-names.js';
 import type { DataNames } from './keras/data-names.js';
 import { filesOf, type Manifest, readManifest } from './manifest.js';
@@ -55,9 +56,9 @@ export async function manifestBeside(shard: string): Promise<Manifest | undefine
   return (await isThere(path)) ? await readManifest(path) : undefined;
 }
 
-/** The manifest beside a file of examples, where it can be read and lists the file. */
+/** The manifest beside a file of examples, where it is whole and lists the file. @throws {DataError} as `ifWhole` */
 export async function listedBeside(path: string): Promise<Manifest | undefined> {
-  const manifest = await manifestBeside(path).catch(() => undefined);
+  const manifest = await ifWhole(manifestBeside(path));
   return manifest && filesOf(manifest).some(({ file }) => file === basename(path)) ? manifest : undefined;
 }
 
