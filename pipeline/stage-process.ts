@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { z } from 'zod';
+import { RESULT_FILE } from '../lib/cli/result.js';
 import { ExitCode, InterruptedError, StageError } from '../lib/core/errors.js';
 import { DATA_NOTE, type ProgressEvent, type Reporter } from '../lib/observability/events.js';
 import { WATCHING } from '../lib/settings/parts/watching.js';
@@ -52,9 +53,9 @@ export const startService: ServiceStarter = (task, context) => {
   };
 };
 
-/** The pipeline is watched itself: its stages would fight for the port. */
-const UNWATCHED = Object.fromEntries(
-  WATCHING.settings.flatMap(({ variable }) => (variable === undefined ? [] : [[variable, '']])),
+/** What the pipeline is told by its environment alone: it is watched itself, and the file of a result is for its own. */
+const NOT_OF_STAGES = Object.fromEntries(
+  [RESULT_FILE, ...WATCHING.settings.flatMap(({ variable = [] }) => variable)].map((name) => [name, '']),
 );
 
 /** Starts the process of a stage. @throws {InterruptedError} when `signal` has aborted */
@@ -66,7 +67,7 @@ export function startStage(
   if (signal.aborted) throw new InterruptedError();
   const flags = [...(runtime?.nodeFlags ?? []), programPath(program), ...given, '--log-format', 'json'];
   const child = execa(process.execPath, flags, {
-    env: { ...UNWATCHED, ...runtime?.environment },
+    env: { ...NOT_OF_STAGES, ...runtime?.environment },
     cancelSignal: signal,
     forceKillAfterDelay: FORCE_KILL_AFTER_MS,
     reject: false,

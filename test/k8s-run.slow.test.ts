@@ -81,6 +81,16 @@ test('a run on a cluster ends with the same bytes as the same run here, whatever
   assert.deepEqual(first.participation, { selected: 4, missing: 0, rejected: 0 });
 });
 
+test('clients that share a pod come to the same bytes', async () => {
+  const together = ['--clients-per-pod', '2', '--no-isolate', '--volume', 'runs/together'];
+  const { sha256 } = await finishKubeRun(cluster, together);
+  assert.equal(sha256, local.sha256);
+  const trainers = objectsOf(cluster, 'Pod').filter(({ spec }) =>
+    spec.containers[0].command?.includes('/app/dist/pipeline/in-turn-cli.js'),
+  );
+  assert.equal(trainers.length, 2, 'one for each round');
+});
+
 test('what stands on the volume is what a run here leaves', async () => {
   const [there, here] = [volumePaths(volume), volumePaths(join(directory, 'local'))];
   for (const path of [

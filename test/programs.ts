@@ -18,6 +18,7 @@ export type Program =
   | 'server/cli'
   | 'server/predict-cli'
   | 'pipeline/cli'
+  | 'pipeline/in-turn-cli'
   | 'simulator/cli'
   | 'datasets/cli'
   | 'doctor/cli'

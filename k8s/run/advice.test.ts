@@ -212,7 +212,7 @@ test('thirty clients of which one at a time has room: a line for what they wait 
   t.mock.timers.enable({ apis: ['Date'] });
   const watchman = createWatchman({
     ...{ api, reporter, signal: forMany(new AbortController().signal), scheduleTimeoutMs: 300_000 },
-    ...{ title: 'train round 1', clientOf: ({ metadata }) => Number(metadata?.uid) },
+    ...{ title: 'train round 1', clientsOf: ({ metadata }) => [Number(metadata?.uid)] },
   });
   const job: V1Job = {
     metadata: { name: 'train', uid: 'job' },

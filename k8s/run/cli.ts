@@ -19,6 +19,7 @@ import {
 } from '../cluster-settings.js';
 import { addTemplateOptions, isolateOption } from '../manifests/template-options.js';
 import {
+  clientsPerPodOption,
   type SharedFlags,
   scheduleTimeoutOption,
   sharedOptions,
@@ -54,6 +55,7 @@ export function k8sRunCli({ reporter, signal }: ProgramContext): Command {
   return command
     .option('--volume <dir>', "directory of the run's files on the claim (default: runs/<run id>)")
     .addOption(trainerThreadsOption())
+    .addOption(clientsPerPodOption())
     .addOption(isolateOption())
     .addOption(scheduleTimeoutOption('give up'))
     .addOption(minAccuracyOption())

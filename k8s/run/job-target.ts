@@ -2,6 +2,7 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
+import { inTurnResultSchema, type ToldInTurn } from '../../lib/formats/stage-results.js';
 import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
 import {
   type CommandEnding,
@@ -58,8 +59,9 @@ export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): Jo
     const { reporter, signal, schema, onEnding } = options;
     const context = { ...cluster, reporter, signal };
     const planned = jobs.of(commands, options);
-    const ended = await runJobToEnd(planned, waitedFor(commands), context);
-    const endings = await endingsOf(ended, { commands, schema, container: planned.container ?? '' }, context);
+    const { container = '', clientsPerPod = 1 } = planned;
+    const ended = await runJobToEnd(planned, waitedFor(commands, clientsPerPod), context);
+    const endings = await endingsOf(ended, { commands, schema, container, clientsPerPod }, context);
     // What ended the Job is told before whom it kept from starting, or stopped.
     const isKept = (ending: CommandEnding<unknown>) =>
       'reason' in ending && [NEVER_STARTED, STOPPED].includes(ending.reason);
@@ -74,10 +76,11 @@ export function jobTarget(jobs: Pick<StageJobs, 'of'>, cluster: WaitContext): Jo
   };
 }
 
-function waitedFor(commands: readonly StageCommand[]): Omit<WaitedJob, 'job'> {
+function waitedFor(commands: readonly StageCommand[], clientsPerPod = 1): Omit<WaitedJob, 'job'> {
   const [{ stage, client, round, rounds } = { stage: 'train' as const }] = commands;
-  const clients =
-    client === undefined ? {} : { clients: { stage, at: (index: number) => commands[index]?.client } };
+  const at = (index: number) =>
+    ofPod(commands, index, clientsPerPod).flatMap((command) => command.client ?? []);
+  const clients = client === undefined ? {} : { clients: { stage, at } };
   if (round === undefined) return { title: stage, ...clients };
   const part = { round, ...(rounds === undefined ? {} : { rounds }) };
   return { title: `${stage} round ${round}`, part, ...clients };
@@ -90,34 +93,53 @@ const STOPPED = 'stopped: the Job had failed before';
 const LOST = 'its result is lost: its pod was deleted before it was read';
 const FAILED_UNSEEN = 'it failed, and its pod was deleted before the reason was read';
 
+/** The commands of an index of a Job. */
+const ofPod = (commands: readonly StageCommand[], index: number, clientsPerPod: number) =>
+  commands.slice(index * clientsPerPod, (index + 1) * clientsPerPod);
+
 interface EndingOptions<T> {
   readonly commands: readonly StageCommand[];
   readonly schema: z.ZodType<T>;
   readonly container: string;
+  readonly clientsPerPod: number;
 }
 
 async function endingsOf<T>(
   ended: EndedJob,
-  { commands, schema, container }: EndingOptions<T>,
+  { commands, schema, container, clientsPerPod }: EndingOptions<T>,
   context: WaitContext,
 ): Promise<readonly CommandEnding<T>[]> {
+  const [first] = commands;
+  if (first !== undefined && first.client === undefined) {
+    const pod = podOfJob(ended, waitedFor(commands).title);
+    return [
+      { command: first, result: await readResult(pod, { container, schema, wantsDetails: true }, context) },
+    ];
+  }
   const endings: CommandEnding<T>[] = [];
-  for (const [index, command] of commands.entries()) {
-    if (command.client !== undefined) {
-      const own = ended.pods.filter((pod) => indexOf(pod) === index);
-      const good = own.find(({ status }) => status?.phase === 'Succeeded');
-      endings.push(
-        good === undefined
-          ? lostCommand(ended, { command, own, index })
-          : { command, result: await readResult(good, { container, schema }, context) },
-      );
-    } else {
-      const pod = podOfJob(ended, waitedFor(commands).title);
-      const wanted = { container, schema, wantsDetails: true };
-      endings.push({ command, result: await readResult(pod, wanted, context) });
-    }
+  for (let index = 0; index * clientsPerPod < commands.length; index++) {
+    const group = ofPod(commands, index, clientsPerPod);
+    const own = ended.pods.filter((pod) => indexOf(pod) === index);
+    const good = own.find(({ status }) => status?.phase === 'Succeeded');
+    if (good === undefined)
+      endings.push(...group.map((command) => lostCommand(ended, { command, own, index })));
+    else if (clientsPerPod > 1) {
+      const { clients } = await readResult(good, { container, schema: inTurnResultSchema(schema) }, context);
+      const told = new Map(clients.map((each) => [each.client, each]));
+      endings.push(...group.map((command) => endingInTurn(command, told.get(command.client ?? -1))));
+    } else
+      for (const command of group)
+        endings.push({ command, result: await readResult(good, { container, schema }, context) });
   }
   return endings;
+}
+
+/** How a client ended that was not alone in its pod, as the pod tells it. */
+function endingInTurn<T>(command: StageCommand, told: ToldInTurn<T> | undefined): CommandEnding<T> {
+  if (told !== undefined && 'result' in told) return { command, result: told.result };
+  const { reason = LOST, exitCode } = told ?? {};
+  const facts = { client: command.client, ...passedOn(exitCode) };
+  return { command, reason, error: new StageError(stageName(command), `${reason}.`, facts) };
 }
 
 /** Why an index of a Job has no result. */

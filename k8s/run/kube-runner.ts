@@ -139,7 +139,14 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         // The same clients on another model is other work.
         identity: global.sha256,
       });
-      const trained = settleTraining(done, task);
+      let trained: ReturnType<typeof settleTraining>;
+      try {
+        trained = settleTraining(done, task);
+      } catch (error) {
+        // Of several clients in a pod some may be lost where the pod did well: they are trained once more by the same command.
+        if (done.state.kind === 'complete') await removeJob(done.job, run).catch(() => undefined);
+        throw error;
+      }
       const reported = `${trained.reported.length} of ${count(clients.length, 'client')} reported`;
       tellDone(run, { stage: 'train', round }, done, reported);
       current = { ...trained, start, trainSeconds: done.seconds, trainJob: done.job };

@@ -15,7 +15,7 @@ interface LogOptions {
   readonly signal: AbortSignal;
   /** `train client 3`: how the pod's messages begin. */
   readonly nameOfPod: (pod: V1Pod) => string;
-  readonly clientOf: (pod: V1Pod) => number | undefined;
+  readonly clientsOf: (pod: V1Pod) => readonly number[];
   /** The round that the Job works for. */
   readonly part?: Pick<ProgressEvent, 'round' | 'rounds'> | undefined;
   /** Show every line, as `--logs` asks. */
@@ -80,16 +80,17 @@ export function followPods(options: LogOptions): PodLogs {
 function tellLine(
   line: string,
   { pod, container }: { readonly pod: V1Pod; readonly container: string },
-  { reporter, nameOfPod, clientOf, part, isVerbose }: LogOptions,
+  { reporter, nameOfPod, clientsOf, part, isVerbose }: LogOptions,
 ): void {
   const entry = parseObject(line);
   if (entry?.event === 'progress') {
     const { level, time, event, msg, ...progress } = entry;
-    const client = clientOf(pod);
+    // Of several clients the pod's own programs tell which they mean.
+    const [client, ...others] = clientsOf(pod);
     reporter.progress({
       ...(progress as unknown as ProgressEvent),
       ...part,
-      ...(client === undefined ? {} : { client }),
+      ...(client === undefined || others.length > 0 ? {} : { client }),
     });
   } else if (isVerbose) {
     reporter.info(`${nameOf(pod)} ${container}: ${entry?.msg ?? line}`);

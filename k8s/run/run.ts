@@ -52,6 +52,8 @@ export interface KubeRunOptions {
   /** Directory of the run on the claim; by default `runs/<run id>`. */
   readonly volume?: string | undefined;
   readonly threads: number;
+  /** Clients that a pod trains in turn; 1 by default. */
+  readonly clientsPerPod?: number | undefined;
   /** Whether a pod sees of the claim what it needs, and nothing else. */
   readonly isolates: boolean;
   readonly fresh: boolean;
@@ -75,7 +77,7 @@ export async function runOnCluster(
   options: KubeRunOptions,
   { reporter, signal }: { readonly reporter: Reporter; readonly signal: AbortSignal },
 ): Promise<RunResult> {
-  const { settings, values, tolerance, quorum, threads, isolates, queue, watching } = options;
+  const { settings, values, tolerance, quorum, threads, isolates, queue, watching, clientsPerPod } = options;
   const connection = await findCluster(options.destination);
   const api = await clusterApi(connection, { signal, reporter });
   // A trial of a sweep may be given up, and its Jobs be deleted then.
@@ -84,7 +86,18 @@ export async function runOnCluster(
   const run = runName(id);
   const volume = options.volume ?? `${RUNS}/${id}`;
   const plan = {
-    ...{ run, id, settings, values, threads, isolates, queue, watching, namespace: api.namespace },
+    ...{
+      run,
+      id,
+      settings,
+      values,
+      threads,
+      isolates,
+      queue,
+      watching,
+      clientsPerPod,
+      namespace: api.namespace,
+    },
     directory: `${MOUNT}/${volume}`,
   };
   const context = {

@@ -1,6 +1,7 @@
 /** What runs on a cluster have in common, alone or as trials of a sweep: options, and what they say of a run. */
 import { Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption } from '../../lib/cli/options.js';
+import { UsageError } from '../../lib/core/errors.js';
 import { type ClusterFlags, destinationOf, trainerThreads } from '../cluster-settings.js';
 import type { Values } from '../manifests/placeholders.js';
 import { STAGE_TEMPLATES } from '../manifests/stages.js';
@@ -19,6 +20,7 @@ import type { KubeRunOptions } from './run.js';
 export interface SharedFlags extends TemplateFlags, ClusterFlags {
   readonly threads?: number;
   readonly isolate: boolean;
+  readonly clientsPerPod?: number;
   readonly scheduleTimeout: number;
   readonly cleanup?: true;
   readonly fresh?: true;
@@ -27,7 +29,15 @@ export interface SharedFlags extends TemplateFlags, ClusterFlags {
 /** What the flags say of a run. */
 export type SharedOptions = Pick<
   KubeRunOptions,
-  'values' | 'destination' | 'queue' | 'threads' | 'isolates' | 'fresh' | 'scheduleTimeoutMs' | 'cleansUp'
+  | 'values'
+  | 'destination'
+  | 'queue'
+  | 'threads'
+  | 'clientsPerPod'
+  | 'isolates'
+  | 'fresh'
+  | 'scheduleTimeoutMs'
+  | 'cleansUp'
 >;
 
 /** `--threads`. */
@@ -35,6 +45,15 @@ export const trainerThreadsOption = (): Option =>
   new Option('--threads <count>', 'threads of each trainer (default: its processors, TRAINER_CPU)').argParser(
     integerOption({ min: 1, max: MAX_THREADS }),
   );
+
+/** `--clients-per-pod`. */
+export const clientsPerPodOption = (): Option =>
+  new Option(
+    '--clients-per-pod <count>',
+    "clients that a pod trains, one after the other; more than 1 see each other's shards: with --no-isolate",
+  )
+    .argParser(integerOption({ min: 1 }))
+    .default(1);
 
 /** `--schedule-timeout`; `what` says what is given up. */
 export const scheduleTimeoutOption = (what: 'give up' | 'give up a trial'): Option =>
@@ -82,9 +101,15 @@ export function sharedOptions(flags: SharedFlags): SharedOptions {
   const values = templateValuesOf(flags);
   refuseUnhonoured(askedPlaceholders(flags), notOfRuns(), 'a run on a cluster');
   const { queue, threads = trainerThreads(values), isolate: isolates } = flags;
+  const { clientsPerPod = 1 } = flags;
+  if (clientsPerPod > 1 && isolates) {
+    throw new UsageError(
+      `--clients-per-pod ${clientsPerPod}: expected --no-isolate with it: the clients of a pod see each other's shards.`,
+    );
+  }
   const { fresh = false, scheduleTimeout, cleanup = false } = flags;
   return {
-    ...{ values, destination: destinationOf(flags), queue, threads, isolates, fresh },
+    ...{ values, destination: destinationOf(flags), queue, threads, clientsPerPod, isolates, fresh },
     ...{ scheduleTimeoutMs: scheduleTimeout * 1000, cleansUp: cleanup },
   };
 }

@@ -100,3 +100,22 @@ test('where parts of a claim cannot be mounted, all see the whole of it', () => 
   assert.deepEqual(mountsOf(jobs.of(train).job), [whole]);
   assert.deepEqual(mountsOf(jobs.of([aggregate], { facts: {} }).job), [whole, whole]);
 });
+
+test('a pod trains several clients in turn, and the Job may lose as many of them as the quorum can do without', () => {
+  const selection = { round: 2, clients: [0, 2, 3, 5, 6] };
+  const commands = selection.clients.map((client) =>
+    trainCommand({ settings, paths, threads: 1 }, selection, client),
+  );
+  const several = stageJobs({ ...plan, isolates: false, clientsPerPod: 2 });
+  const { job, quorum, clientsPerPod } = several.of(commands, { quorum: 2, retries: 1 });
+  const { completions, parallelism, maxFailedIndexes, template } = job.spec ?? {};
+  assert.deepEqual([completions, parallelism, maxFailedIndexes, quorum, clientsPerPod], [3, 3, 2, 1, 2]);
+  const [container] = template?.spec?.containers ?? [];
+  assert.deepEqual(container?.command, ['node', '/app/dist/pipeline/in-turn-cli.js']);
+  const [one] =
+    stageJobs({ ...plan, isolates: false }).of(commands).job.spec?.template.spec?.containers ?? [];
+  const own = ['--clients-per-pod=2', '--round=2', '--retries=1', '--'];
+  assert.deepEqual(container?.args, [...own, ...(one?.args ?? [])]);
+  assert.deepEqual(container?.env, one?.env);
+  assert.equal(several.of(commands).job.spec?.maxFailedIndexes, 0);
+});

@@ -11,7 +11,7 @@ import {
 import { type EachTask, eachCommand } from '../../pipeline/rounds/on-clients.js';
 import type { Values } from '../manifests/placeholders.js';
 import { recorderContainer, seeNoShards, seeOwn } from '../manifests/sight.js';
-import { containerOf, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
+import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
 import { containersIn, identitiesOf } from './job-identity.js';
 import { jobName, type StageLabel, stageLabels } from './names.js';
 
@@ -23,6 +23,8 @@ export interface PlannedJob {
   readonly isFresh?: boolean;
   /** Pods that are enough of it; by default all. */
   readonly quorum?: number;
+  /** Clients that one of its pods trains in turn, where its pods have clients; 1 by default. */
+  readonly clientsPerPod?: number;
   /** The container whose result is the Job's; the recorder's, where it is not named. */
   readonly container?: string;
 }
@@ -57,6 +59,8 @@ export interface JobPlan extends JobNames {
   /** Directory of the run in the containers, below /mnt. */
   readonly directory: string;
   readonly threads: number;
+  /** Clients that a pod trains in turn; 1 by default. */
+  readonly clientsPerPod?: number | undefined;
   /** Whether a pod sees of the claim what it needs, and nothing else. */
   readonly isolates: boolean;
 }
@@ -82,7 +86,7 @@ export function eachJobs(plan: JobNames & Pick<JobPlan, 'values'>, task: EachTas
 
 /** Makes the Jobs of a run. */
 export function stageJobs(plan: JobPlan) {
-  const { settings, threads, isolates } = plan;
+  const { settings, threads, isolates, clientsPerPod = 1 } = plan;
   const paths = volumePaths(plan.directory);
   const source = { settings, threads, paths };
   const stage = (command: StageCommand): V1Job => {
@@ -158,16 +162,33 @@ export function stageJobs(plan: JobPlan) {
     const { round = 1 } = commands[0] ?? {};
     const job = stage(trainCommand(source, { round, clients }));
     if (isolates) seeOwn(job, paths.round(round), paths);
-    return indexed(job, commands, details);
+    if (clientsPerPod > 1)
+      trainInTurn(containerOf(job), { clientsPerPod, round, retries: details.retries ?? 0 });
+    return indexed(job, commands, { ...details, clientsPerPod });
   }
 }
 
-/** Has index i of a Job do the work of the i-th command's client. */
+/** Has a container train several clients, one after the other, as it would train one. */
+function trainInTurn(
+  container: V1Container,
+  { clientsPerPod, round, retries }: Readonly<Record<'clientsPerPod' | 'round' | 'retries', number>>,
+): void {
+  container.command = [...inImage('pipeline/in-turn-cli.js')];
+  const own = [`--clients-per-pod=${clientsPerPod}`, `--round=${round}`, `--retries=${retries}`];
+  container.args = [...own, '--', ...(container.args ?? [])];
+}
+
+/** Has index i of a Job do the work of the i-th command's client, or of the i-th so many. */
 function indexed(
   job: V1Job,
   commands: readonly StageCommand[],
-  { quorum = commands.length, retries = 0, deadlineSeconds }: JobDetails,
-): Pick<StageShape, 'job' | 'container' | 'quorum'> {
+  {
+    quorum = commands.length,
+    retries = 0,
+    deadlineSeconds,
+    clientsPerPod = 1,
+  }: JobDetails & Pick<PlannedJob, 'clientsPerPod'>,
+): Pick<StageShape, 'job' | 'container' | 'quorum' | 'clientsPerPod'> {
   const clients = commands.map(({ client }) => client ?? 0);
   const { spec } = job;
   const container = containerOf(job);
@@ -175,12 +196,14 @@ function indexed(
   if (spec === undefined || variable === undefined)
     throw new Error('the template of the trainer has no clients');
   variable.value = clients.join(',');
-  spec.completions = clients.length;
-  spec.parallelism = clients.length;
+  const pods = Math.ceil(clients.length / clientsPerPod);
+  spec.completions = pods;
+  spec.parallelism = pods;
   spec.backoffLimitPerIndex = retries;
-  spec.maxFailedIndexes = clients.length - quorum;
+  // The last pod may have fewer clients than the others: whether enough are left is counted by clients in the end.
+  spec.maxFailedIndexes = Math.ceil((clients.length - quorum) / clientsPerPod);
   if (deadlineSeconds !== undefined) spec.activeDeadlineSeconds = Math.ceil(deadlineSeconds);
-  return { job, container: container.name, quorum };
+  return { job, container: container.name, quorum: Math.ceil(quorum / clientsPerPod), clientsPerPod };
 }
 
 /** The Jobs of a run. */
@@ -214,12 +237,13 @@ interface StageShape extends Pick<JobDetails, 'facts' | 'identity'> {
   readonly isFresh?: boolean;
   readonly container?: string;
   readonly quorum?: number;
+  readonly clientsPerPod?: number;
 }
 
 /** Names and labels a Job, and notes what work it does. */
 function planned(
   plan: JobNames,
-  { stage, round, job, first = [], facts, identity, isFresh, container, quorum }: StageShape,
+  { stage, round, job, first = [], facts, identity, isFresh, container, quorum, clientsPerPod }: StageShape,
 ): PlannedJob {
   const { run, id, namespace, queue, watching = [] } = plan;
   const name = jobName(run, stage, round);
@@ -245,6 +269,7 @@ function planned(
     ...(isFresh === undefined ? {} : { isFresh }),
     ...(container === undefined ? {} : { container }),
     ...(quorum === undefined ? {} : { quorum }),
+    ...(clientsPerPod === undefined ? {} : { clientsPerPod }),
     ...(facts === undefined ? {} : { facts: configMap(plan, { name, labels, facts }) }),
   };
 }

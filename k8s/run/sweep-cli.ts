@@ -17,6 +17,7 @@ import {
 import { addTemplateOptions, isolateOption } from '../manifests/template-options.js';
 import { runName } from './names.js';
 import {
+  clientsPerPodOption,
   type SharedFlags,
   type SharedOptions,
   scheduleTimeoutOption,
@@ -39,6 +40,7 @@ export function k8sSweepCli(context: ProgramContext): Command {
   addSweepOptions(command, CLUSTER_SETTINGS).optionsGroup('Cluster:');
   return addTemplateOptions(addClusterOptions(command))
     .addOption(trainerThreadsOption())
+    .addOption(clientsPerPodOption())
     .addOption(isolateOption())
     .addOption(scheduleTimeoutOption('give up a trial'))
     .option('--cleanup', "delete a trial's Jobs once it is done; its files stay on the volume")

@@ -26,10 +26,10 @@ export interface WaitedJob {
   readonly title: string;
   /** The round that it works for. */
   readonly part?: Pick<ProgressEvent, 'round' | 'rounds'>;
-  /** The client of an index, where pods have one, and the stage that it is in. */
+  /** The clients of an index, where pods have some, and the stage that they are in. */
   readonly clients?: {
     readonly stage: StageCommand['stage'];
-    readonly at: (index: number) => number | undefined;
+    readonly at: (index: number) => readonly number[];
   };
   /** Pods that are enough where the others cannot start; by default all. */
   readonly quorum?: number | undefined;
@@ -101,27 +101,29 @@ export async function waitForJob(waited: WaitedJob, context: WaitContext): Promi
       gone: gone.filter((pod) => !hasSucceeded(pod)),
     };
   };
-  const clientOf = (pod: V1Pod) => {
+  const clientsOf = (pod: V1Pod): readonly number[] => {
     const index = indexOf(pod);
-    return index === undefined ? undefined : clients?.at(index);
+    return index === undefined ? [] : (clients?.at(index) ?? []);
   };
   const nameOfPod = (pod: V1Pod) => {
-    const client = clientOf(pod);
-    return client === undefined || clients === undefined ? title : stageName({ ...clients, client });
+    const [client, ...others] = clientsOf(pod);
+    return client === undefined || clients === undefined || others.length > 0
+      ? title
+      : stageName({ ...clients, client });
   };
   const logs = followPods({
     api,
     reporter,
     signal: ending,
     nameOfPod,
-    clientOf,
+    clientsOf,
     part,
     isVerbose: context.isVerbose,
   });
   let overAt: number | undefined;
   let isTold = false;
   let isEnding = false;
-  const watchman = createWatchman({ ...context, title, clientOf });
+  const watchman = createWatchman({ ...context, title, clientsOf });
   try {
     for (;;) {
       const [known, own = []] = [jobs.items(), pods.items()];

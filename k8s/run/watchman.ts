@@ -28,7 +28,7 @@ interface WatchmanOptions extends JobContext {
   /** `train round 2`: in front of what is said of the Job. */
   readonly title: string;
   /** The client of a pod, where pods have one. */
-  readonly clientOf: (pod: V1Pod) => number | undefined;
+  readonly clientsOf: (pod: V1Pod) => readonly number[];
 }
 
 /** Watches one Job. */
@@ -41,7 +41,7 @@ interface Watchman {
 
 /** A watchman for a Job that begins to be waited for now. */
 export function createWatchman(options: WatchmanOptions): Watchman {
-  const { api, reporter, scheduleTimeoutMs, title, clientOf, siblings } = options;
+  const { api, reporter, scheduleTimeoutMs, title, clientsOf, siblings } = options;
   const noticeMs = noticeAfter(scheduleTimeoutMs);
   const lookMs = Math.max(SHORTEST_LOOK_MS, Math.min(LOOK_MS, noticeMs));
   const told = new Set<string>();
@@ -170,7 +170,7 @@ export function createWatchman(options: WatchmanOptions): Watchman {
     else if (times === NAMED + 1) reporter.warn(`${title}: more pods end like that, and are told no more.`);
   }
   function namesOf(pods: readonly V1Pod[]): string {
-    const clients = pods.map(clientOf).filter((client) => client !== undefined);
+    const clients = pods.flatMap(clientsOf);
     if (clients.length === 0) return title;
     const named = clients.slice(0, NAMED).join(', ');
     const rest = clients.length > NAMED ? ` and ${clients.length - NAMED} more` : '';

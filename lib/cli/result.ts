@@ -4,7 +4,7 @@ import type { Fields, Reporter } from '../observability/events.js';
 import { type Paint, painterFor, plainText, printable } from '../observability/format.js';
 
 /** The variable that names the file; on Kubernetes `/dev/termination-log`, which becomes the pod's status. */
-const RESULT_FILE = 'FEDBATCH_RESULT_FILE';
+export const RESULT_FILE = 'FEDBATCH_RESULT_FILE';
 
 /** What Kubernetes keeps of a container's last words. */
 const MAX_BYTES = 4096;

@@ -63,6 +63,20 @@ export const epochsField = z
       'there was no room for them on a cluster.',
   );
 
+/** What the clients of one pod came to, one after the other; `result` is what each of them reports. */
+export const inTurnResultSchema = <T>(result: z.ZodType<T>) =>
+  z.object({
+    clients: z.array(
+      z.union([
+        z.object({ client: countField, result }),
+        z.object({ client: countField, reason: z.string(), exitCode: z.number().optional() }),
+      ]),
+    ),
+  });
+
+/** How one of them ended. */
+export type ToldInTurn<T> = z.infer<ReturnType<typeof inTurnResultSchema<T>>>['clients'][number];
+
 /** `train`: one client's training. */
 export const trainResultSchema = z
   .object({
