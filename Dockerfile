@@ -15,6 +15,7 @@ RUN npm run build \
   && find . -mindepth 2 -maxdepth 2 ! -path "./linux/$(node -p process.arch)" -exec rm -r {} +
 RUN node scripts/image-files.mjs /images/splitter dist/splitter/cli.js \
   && node scripts/image-files.mjs /images/trainer dist/trainer/cli.js dist/trainer/init-cli.js dist/each/cli.js \
+       dist/pipeline/in-turn-cli.js dist/stage-host.js \
   && node scripts/image-files.mjs /images/aggregator dist/aggregator/cli.js \
   && node scripts/image-files.mjs /images/evaluator dist/evaluator/cli.js \
   && node scripts/image-files.mjs /images/server dist/server/cli.js \

@@ -1,10 +1,22 @@
 /** The program of a process that runs stages one after the other: each is a line of JSON on stdin. */
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import { COMMANDS } from './commands.js';
-import { isMain, type ProgramContext, runArguments, runProgram } from './lib/cli/program.js';
+import {
+  type CommandBuilder,
+  isMain,
+  type ProgramContext,
+  runArguments,
+  runProgram,
+} from './lib/cli/program.js';
 import { ExitCode } from './lib/core/errors.js';
 import { HOSTED_BEGUN, HOSTED_DONE, type HostedRequest } from './pipeline/stage-hosts.js';
+
+/** What a process may be asked for: no more, so that the image of the trainer holds no server. */
+const STAGES: Readonly<Record<HostedRequest['stage'], () => Promise<CommandBuilder>>> = {
+  train: async () => (await import('./trainer/cli.js')).trainCli,
+  aggregate: async () => (await import('./aggregator/cli.js')).aggregateCli,
+  evaluate: async () => (await import('./evaluator/cli.js')).evaluateCli,
+};
 
 /**
  * Runs stages until stdin ends, or until one fails: it ends the process by its exit code, as in a process of its own,
@@ -17,9 +29,7 @@ function hostCli({ reporter, signal }: ProgramContext): Command {
       const request = JSON.parse(line) as HostedRequest;
       process.title = `fedbatch ${request.name} ${volume}`;
       process.stderr.write(`${HOSTED_BEGUN}\n`);
-      const entry = COMMANDS.find(({ name }) => name === request.stage);
-      if (entry === undefined) throw new Error(`no command ${request.stage}`);
-      const build = await entry.load();
+      const build = await STAGES[request.stage]();
       const context = { reporter, signal, startedAtMs: performance.now(), stays: true };
       const exitCode = await runArguments(build, request.arguments, context);
       if (exitCode !== ExitCode.ok) {

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { execa } from 'execa';
 import { inTurnResultSchema, trainResultSchema } from '../lib/formats/stage-results.js';
 import { writeTinyDataset } from '../test/datasets.js';
 import { lastLine, runProgramFile } from '../test/programs.js';
+import { projectRoot } from '../test/sources.js';
 import { temporaryDirectory } from '../test/temporary-directory.js';
 
 const WORK = ['--model', 'mlp', '--threads', '1', '--epochs', '1', '--batch', '20'];
@@ -73,4 +75,21 @@ test('a client whose shard is no good costs nobody else; a pod without a good on
   const none = await podOf(directory, 1);
   assert.equal(none.exitCode, 3);
   assert.match(none.left, /3\.npz: expected an npz .*, found something that is not a zip/);
+});
+
+test('the image of the trainer holds all that this takes', async (t) => {
+  const directory = await temporaryDirectory(t);
+  await shards(directory, []);
+  const dockerfile = await readFile(join(projectRoot, 'Dockerfile'), 'utf8');
+  const [, listed = ''] = /image-files\.mjs \/images\/trainer ([^&]+)/.exec(dockerfile) ?? [];
+  const programs = listed.split(/[\s\\]+/).filter((word) => word !== '');
+  const image = join(directory, 'image');
+  await execa('node', [join(projectRoot, 'scripts', 'image-files.mjs'), image, ...programs], {
+    cwd: projectRoot,
+  });
+  const files = ['--data', join(directory, '{client}.npz'), '--out', join(directory, '{client}.h5')];
+  const own = ['--clients-per-pod', '2', '--clients', '0,1', '--client-index', '0', '--', ...files, ...WORK];
+  const { stdout } = await execa('node', [join(image, 'dist', 'pipeline', 'in-turn-cli.js'), ...own]);
+  const told = inTurnResultSchema(trainResultSchema).parse(JSON.parse(lastLine(stdout)));
+  assert.equal(told.clients.filter((each) => 'result' in each).length, 2);
 });
