@@ -15,7 +15,7 @@ import type { Access } from './kube/target.js';
 import { lastLine, runProgramFile } from './programs.js';
 import { eventsOf } from './runs.js';
 import { projectRoot } from './sources.js';
-import { sharedDirectory } from './temporary-directory.js';
+import { sharedDirectory, temporaryDirectory } from './temporary-directory.js';
 
 const ROLE = readFileSync(join(projectRoot, 'k8s', '0-rbac.yaml'), 'utf8');
 
@@ -79,16 +79,6 @@ test('a run on a cluster ends with the same bytes as the same run here, whatever
   assert.deepEqual(first.acrossClients, { ...local.acrossClients, global: { loss, accuracy } });
   assert.deepEqual(first.perClient, local.perClient);
   assert.deepEqual(first.participation, { selected: 4, missing: 0, rejected: 0 });
-});
-
-test('clients that share a pod come to the same bytes', async () => {
-  const together = ['--clients-per-pod', '2', '--no-isolate', '--volume', 'runs/together'];
-  const { sha256 } = await finishKubeRun(cluster, together);
-  assert.equal(sha256, local.sha256);
-  const trainers = objectsOf(cluster, 'Pod').filter(({ spec }) =>
-    spec.containers[0].command?.includes('/app/dist/pipeline/in-turn-cli.js'),
-  );
-  assert.equal(trainers.length, 2, 'one for each round');
 });
 
 test('what stands on the volume is what a run here leaves', async () => {
@@ -280,4 +270,18 @@ test('of a command that fails as one client, the reason is told; a quorum tolera
   const lacking = await kube(cluster, ['each', '--clients', '1', '--data', 'nowhere', '--', 'true']);
   assert.equal(lacking.exitCode, 3, lacking.stderr);
   assert.match(lacking.stderr, /nowhere\/0\.npz: expected the shard of client 0, found none/);
+});
+
+test('clients that share a pod come to the same bytes', async (t) => {
+  const own = await startCluster(t, { directory: await temporaryDirectory(t) });
+  await writeTinyDataset(own.claim('fedbatch'));
+  const { sha256 } = await finishKubeRun(own, ['--clients-per-pod', '2', '--no-isolate']);
+  assert.equal(sha256, local.sha256);
+  const trainers = objectsOf(own, 'Pod').filter(({ spec }) =>
+    spec.containers[0].command?.includes('/app/dist/pipeline/in-turn-cli.js'),
+  );
+  assert.equal(trainers.length, 2, 'one for each round');
+  const refused = await kube(own, ['run', '--clients-per-pod', '2']);
+  assert.equal(refused.exitCode, 2);
+  assert.match(refused.stderr, /^error: --clients-per-pod 2: expected --no-isolate with it: /);
 });

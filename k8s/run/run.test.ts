@@ -11,6 +11,7 @@ import {
   keepingReporter,
   playedCluster,
   playedPrograms,
+  playedResult,
   runOptions,
   runPlayed,
 } from '../../test/kube/played-programs.js';
@@ -121,6 +122,36 @@ describe('a run on a cluster where things go wrong', { concurrency: 4 }, () => {
       missed.error?.message ?? '',
       /^Round 1 misses its quorum: 3 of 4 .* client 1 \(ran out of memory/,
     );
+  });
+
+  test('of the clients of a pod, the one that fails is missing, or ends the run; the same command trains them again', async (t) => {
+    let isBroken = true;
+    const reason = 'ended with exit code 3: /mnt/data/1.npz: expected a shard, found nothing';
+    const play = playedPrograms(({ container, client: pod }) => {
+      if (container !== 'trainer') return undefined;
+      const clients = [2 * pod, 2 * pod + 1].map((client) =>
+        isBroken && client === 1
+          ? { client, reason, exitCode: 3 }
+          : { client, result: playedResult('trainer', { round: 1, client, attempt: 1 }) },
+      );
+      return { exitCode: 0, message: JSON.stringify({ clients }) };
+    });
+    const together = { clientsPerPod: 2, isolates: false };
+    const some = await runPlayed(await playedCluster(t, { play }), { ...together, quorum: { count: 3 } });
+    assert.deepEqual(some.result?.last.missing, [{ client: 1, reason }]);
+    assert.deepEqual(
+      some.result?.last.reported?.map(({ client }) => client),
+      [0, 2, 3],
+    );
+    const cluster = await playedCluster(t, { play });
+    const { error } = await runPlayed(cluster, together);
+    assert.equal(error?.exitCode, 3);
+    assert.equal(error?.message, `train client 1: ${reason}.`);
+    isBroken = false;
+    const again = await runPlayed(cluster, together);
+    assert.equal(again.result?.last.reported?.length, 4, again.error?.message);
+    const trainers = objectsOf(cluster, 'Job').find(({ metadata }) => metadata.name.endsWith('-train'));
+    assert.equal(trainers?.spec.completions, 2);
   });
 
   test('without a quorum the first client that fails ends the run with its exit code; run again, it is made anew', async (t) => {

@@ -39,12 +39,13 @@ export function playedPrograms(
     attempts.set(key, attempt);
     const changed = change({ stage, round, client, container, attempt });
     return (
-      changed ?? { exitCode: 0, message: JSON.stringify(resultOf(container, { round, client, attempt })) }
+      changed ?? { exitCode: 0, message: JSON.stringify(playedResult(container, { round, client, attempt })) }
     );
   };
 }
 
-function resultOf(
+/** The result that a container leaves. */
+export function playedResult(
   container: string,
   { round, client, attempt }: { readonly round: number; readonly client: number; readonly attempt: number },
 ): object {
