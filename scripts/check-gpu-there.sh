@@ -3,7 +3,7 @@
 # time of its own, and writes OUT/results.json and OUT/results.md. Needs nothing of the machine but the card's driver;
 # a PyTorch in python3 (or FEDBATCH_TORCH_PYTHON) is measured beside.
 #
-#   ./run.sh [OUT] [--minutes 7.5]
+#   ./run.sh [OUT] [--minutes 7.5] [--only PATTERN]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=$PWD/gpu-results

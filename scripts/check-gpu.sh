@@ -10,7 +10,9 @@
 #                         installed or beside a PyTorch)
 #     --tensorflow-gpu    TensorFlow's CUDA build too (7 GB; see scripts/build-tfjs-node.sh)
 #     --archive           FOLDER.tar.xz too (there: tar -xf, or python3 -m tarfile -e)
-#   FOLDER/run.sh [OUT]                             there: writes OUT/results.json and OUT/results.md
+#   FOLDER/run.sh [OUT] [options]                   there: writes OUT/results.json and OUT/results.md
+#     --minutes N         all ends within so long (7.5)
+#     --only PATTERN      the checks of these names alone, e.g. 'onnx/webgpu, conformance'; each may take all of the time
 #   scripts/check-gpu.sh write OUT/results.json     here: puts the figures into docs/GPU.md, with the card's name
 #   scripts/check-gpu.sh dry-run                    here: all of it, on a driver in software (Debian's Chromium has one)
 set -euo pipefail

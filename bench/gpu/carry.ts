@@ -7,7 +7,14 @@ import { importsOf, projectRoot } from '../../test/sources.js';
 
 /** The programs that the checks start. */
 const PROGRAMS = [
-  ...['bench/gpu/main', 'bench/gpu/adapter', 'bench/gpu/conformance', 'bench/gpu/test-lines', 'bench/step'],
+  ...[
+    'bench/gpu/main',
+    'bench/gpu/adapter',
+    'bench/gpu/conformance',
+    'bench/gpu/test-lines',
+    'bench/gpu/profile',
+    'bench/step',
+  ],
   'test/programs/onnx-device',
 ].map((name) => `dist/${name}.js`);
 

@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isRunning } from '../../test/processes.js';
 import { projectRoot } from '../../test/sources.js';
-import { rowOf } from './checks.js';
+import { temporaryDirectory } from '../../test/temporary-directory.js';
+import { program } from '../section.js';
+import { rowOf, runChecks, TINY } from './checks.js';
 import { FailuresError, NotPossibleError, ProgramError, reasonIn, runLimited } from './limited.js';
 import { driversIn, requireCard } from './machine.js';
-import { formatResults, type Results, withCard } from './report.js';
+import { formatResults, nameOf, type Results, type Row, withCard } from './report.js';
 
 const mapOf = (...files: readonly string[]) =>
   files.map((file) => `7f00-7f01 r-xp 00000000 fd:00 1   ${file}`).join('\n');
@@ -92,6 +94,50 @@ test('a check is a row, whatever becomes of it', async () => {
   assert.deepEqual(late, { ...base, status: 'not possible here', reason: 'the time was up' });
 });
 
+test('checks that are chosen run alone, and each may take all of the time', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const names = async (only: RegExp) => {
+    const rows: Row[] = [];
+    await runChecks({
+      // Without patience, whatever was not chosen has no time.
+      sizes: { ...TINY, patience: 0 },
+      places: { data: 'none', loader: 'none', scratch: directory },
+      deadlineMs: performance.now() + 60_000,
+      only,
+      tell: async (row) => {
+        rows.push(row);
+      },
+    });
+    return rows.filter(({ status }) => status === 'ran').map(nameOf);
+  };
+  assert.deepEqual(await names(/^onnx\/cpu, MLP/), ['onnx/cpu, MLP, batch 2']);
+  assert.deepEqual(await names(/no such check/), []);
+});
+
+test('a profile tells which operators take the time of a step, and where they run', async () => {
+  const args = [program('bench/gpu/profile'), 'onnx/cpu', 'dense', '1', '2', '2', '3'];
+  const stdout = await runLimited(process.execPath, args, { limitMs: 60_000 });
+  const profiles = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    profiles.map(({ batchSize, stepsMs }) => [batchSize, stepsMs.length]),
+    [
+      [2, 2],
+      [3, 2],
+    ],
+  );
+  for (const { kinds, onProcessor, operatorsMs } of profiles) {
+    assert.ok(operatorsMs > 0);
+    // A layer's product: forward, and the gradients of its kernel and of what it reads.
+    for (const list of [kinds, onProcessor])
+      assert.ok(
+        list.some(({ label, runs }: { label: string; runs: number }) => label === 'Gemm on CPU' && runs >= 3),
+      );
+  }
+});
+
 const RESULTS: Results = {
   ...{
     date: '2026-11-27T16:00:00.000Z',
@@ -152,4 +198,5 @@ test('the guide takes the figures of a card, takes them anew, and takes another 
   assert.ok(other.indexOf('### NVIDIA H100') < other.indexOf('### NVIDIA L4'));
   assert.throws(() => withCard(guide, { ...RESULTS, card: null }), /without a card/);
   assert.throws(() => withCard(guide, { ...RESULTS, tiny: true }), /a try-out/);
+  assert.throws(() => withCard(guide, { ...RESULTS, only: 'suite' }), /some checks alone: suite/);
 });

@@ -17,7 +17,7 @@ import { program } from '../section.js';
 import type { StepModelName } from '../step-models.js';
 import { FailuresError, NotPossibleError, ProgramError, runLimited } from './limited.js';
 import { cudaLibraries, findNvidiaCard, findTorch, findVulkan, type Torch, type Vulkan } from './machine.js';
-import { MACHINE, type Row, WORKS } from './report.js';
+import { MACHINE, nameOf, type Row, WORKS } from './report.js';
 import type { TestLine } from './test-lines.js';
 
 /** How much is tried. */
@@ -76,6 +76,8 @@ interface Checks {
   readonly tell: (row: Row) => Promise<void>;
   /** When the last check must be done, by performance.now(). */
   readonly deadlineMs: number;
+  /** The checks of these names alone, and what they need; each may take all of the time. */
+  readonly only?: RegExp | undefined;
 }
 
 /** What a check that ran came to. */
@@ -114,9 +116,13 @@ const sideOf = ({ backend, precision }: WorkingBackend) =>
   [backendTitle(backend), ...(precision === undefined ? [] : [precision])].join(' ');
 
 /** Runs all checks; none ends the others. The speeds come first, what takes longest last. */
-export async function runChecks({ sizes, places, tell, deadlineMs }: Checks): Promise<void> {
+export async function runChecks({ sizes, places, tell, deadlineMs, only }: Checks): Promise<void> {
   const attempt = async (check: Check): Promise<boolean> => {
-    const row = await rowOf(check, { deadlineMs, patience: sizes.patience });
+    const isChosen = only?.test(nameOf(check));
+    const isNeeded = check.side === MACHINE || check.what === WORKS;
+    if (isChosen === false && !isNeeded) return false;
+    const patience = isChosen ? Number.POSITIVE_INFINITY : sizes.patience;
+    const row = await rowOf(check, { deadlineMs, patience });
     await tell(row);
     return row.status === 'ran';
   };

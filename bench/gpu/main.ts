@@ -27,6 +27,7 @@ interface RunFlags {
   readonly commit: string;
   readonly minutes: number;
   readonly tiny?: boolean;
+  readonly only?: string;
 }
 
 gpu
@@ -38,10 +39,15 @@ gpu
   .requiredOption('--commit <hash>', 'what is checked')
   .option('--minutes <n>', 'all checks end within so long', numberOption({ above: 0 }), 7.5)
   .option('--tiny', 'sizes for a driver in software')
-  .action(async ({ out, data, loader, commit, minutes, tiny = false }: RunFlags) => {
+  .option(
+    '--only <pattern>',
+    'the checks of these names alone, as the results name them (a regular expression)',
+  )
+  .action(async ({ out, data, loader, commit, minutes, tiny = false, only }: RunFlags) => {
     const facts = {
       ...{ date: new Date().toISOString(), fedbatch: `${packageVersion()} (${commit})` },
       ...{ machine: describeMachine(), tiny },
+      ...(only === undefined ? {} : { only }),
     };
     const rows: Row[] = [];
     await mkdir(out, { recursive: true });
@@ -49,6 +55,7 @@ gpu
       sizes: tiny ? TINY : FULL,
       places: { data: resolve(data), loader: resolve(loader), scratch: resolve(out, 'scratch') },
       deadlineMs: performance.now() + minutes * 60_000,
+      only: only === undefined ? undefined : new RegExp(only),
       tell: async (row) => {
         rows.push(row);
         console.log(lineOf(row));

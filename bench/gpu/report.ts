@@ -33,6 +33,8 @@ export const resultsSchema = z.object({
   machine: z.string(),
   /** Sizes that are good for a try-out and not for figures. */
   tiny: z.boolean(),
+  /** The names of the checks that were chosen, where not all were. */
+  only: z.string().optional(),
   rows: z.array(rowSchema).readonly(),
 });
 export type Results = Readonly<z.infer<typeof resultsSchema>>;
@@ -83,10 +85,11 @@ export function formatResults({ date, fedbatch, machine, rows }: Results): strin
 export const nameOf = ({ side, what }: Pick<Row, 'side' | 'what'>): string =>
   side === MACHINE ? what : what === WORKS ? side : `${side}, ${what}`;
 
-/** The document with a card's block anew, or with one more. @throws {Error} where no card was seen, or sizes were tiny */
+/** The document with a card's block anew, or with one more. @throws {Error} where no card was seen, not all was checked, or sizes were tiny */
 export function withCard(document: string, results: Results): string {
-  const { card, tiny } = results;
+  const { card, tiny, only } = results;
   if (card === null) throw new Error('the results are of a machine without a card');
+  if (only !== undefined) throw new Error(`the results are of some checks alone: ${only}`);
   if (tiny) throw new Error('the results are of a try-out, whose figures say nothing');
   const name = blockOf(card);
   const marked = document.includes(`<!-- bench:${name} -->`)
