@@ -4,6 +4,7 @@ import { moduleOf } from '../../model/layers/registry.js';
 import type { ModelDescription } from '../../model/model-description.js';
 import { activationCount, maskedOutputs } from '../../model/parameters.js';
 import type { StepResult } from '../engine.js';
+import { isDevice, type OnnxBackend } from './backends.js';
 import { groupTensors, namedTensors, type ParameterGroup } from './graphs/parameter-groups.js';
 import { buildUpdateGraph } from './graphs/separate-update.js';
 import {
@@ -33,6 +34,18 @@ export function examplesPerRun(description: ModelDescription): number {
   const isMixing = description.layers.some((layer) => moduleOf(layer).mixesExamples);
   if (isMixing || maskedOutputs(description).includes(true)) return Number.POSITIVE_INFINITY;
   return Math.max(1, Math.floor(MAX_ACTIVATIONS / activationCount(description)));
+}
+
+/**
+ * Examples of each part of a batch that is run in parts. On a card they are equal where the batch can be divided so, into
+ * at most twice as many parts as are needed: ONNX Runtime's CUDA convolutions plan anew whenever their shape is another
+ * than the last one, which took three quarters of a step of three parts (docs/GPU.md).
+ */
+export function partSize(count: number, largest: number, backend: OnnxBackend): number {
+  const fewest = Math.max(1, Math.ceil(count / largest));
+  if (isDevice(backend))
+    for (let parts = fewest; parts <= 2 * fewest; parts++) if (count % parts === 0) return count / parts;
+  return largest;
 }
 
 /** What a step reads and writes beside its examples. */

@@ -5,7 +5,7 @@ import type { Model } from '../../model/model-description.js';
 import { optimizerModule, optimizerRates } from '../../model/optimizers/registry.js';
 import { requireSameShapes } from '../../model/parameters.js';
 import type { OptimizerSettings, StepResult, TrainingSession } from '../engine.js';
-import { examplesPerRun } from './accumulated-step.js';
+import { examplesPerRun, partSize } from './accumulated-step.js';
 import { compileSteps, type OnnxTrainingSettings } from './compiled-steps.js';
 import {
   groupTensors,
@@ -95,7 +95,7 @@ export async function createOnnxTrainingSession(
       };
       const parts = batchFeeds(batch, {
         Tensor,
-        largest,
+        largest: partSize(batch.count, largest, settings.backend),
         graph,
         description: model.description,
         random: graph.usesRowSeeds ? random : undefined,
