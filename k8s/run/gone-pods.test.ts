@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Quorum } from '../../lib/federation/quorum.js';
-import { objectsOf } from '../../test/kube/cluster.js';
+import { type FakeCluster, objectsOf } from '../../test/kube/cluster.js';
 import { INDEX } from '../../test/kube/job-pods.js';
 import type { KubeObject } from '../../test/kube/objects.js';
 import { playedCluster, playedPrograms, runPlayed } from '../../test/kube/played-programs.js';
@@ -10,6 +10,16 @@ import type { Played } from '../../test/kube/run-container.js';
 import { waitFor } from '../../test/runs.js';
 
 const isTrain = ({ metadata }: KubeObject) => metadata.labels?.['fedbatch.io/stage'] === 'train';
+
+/** The pod that trains client 0. */
+const firstOf = (cluster: FakeCluster) =>
+  objectsOf(cluster, 'Pod').find((pod) => isTrain(pod) && pod.metadata.annotations?.[INDEX] === '0');
+
+/** Whether the run has seen that pod at work: it follows its log. */
+const isFollowed = (cluster: FakeCluster) =>
+  cluster.api.accesses.some(
+    (each) => each.subresource === 'log' && each.name === firstOf(cluster)?.metadata.name,
+  );
 
 /** A run in whose round client 0's pod ends, is counted and deleted before the others end; `isSeen` while it is there. */
 async function runWithoutFirst(
@@ -39,16 +49,12 @@ async function runWithoutFirst(
     },
   });
   const running = runPlayed(cluster, quorum === undefined ? {} : { quorum });
-  const first = () =>
-    objectsOf(cluster, 'Pod').find((pod) => isTrain(pod) && pod.metadata.annotations?.[INDEX] === '0');
+  const first = () => firstOf(cluster);
   await waitFor(() => {
     const { completedIndexes, failedIndexes } = objectsOf(cluster, 'Job').find(isTrain)?.status ?? {};
     return completedIndexes === '0' || failedIndexes === '0';
   });
-  // Whoever follows its log has seen it.
-  const isFollowed = () =>
-    cluster.api.accesses.some((each) => each.subresource === 'log' && each.name === first()?.metadata.name);
-  await waitFor(() => !isSeen || isFollowed());
+  await waitFor(() => !isSeen || isFollowed(cluster));
   cluster.kubelet.deletePod(first() as KubeObject);
   await waitFor(() => first() === undefined);
   isGone = true;
@@ -89,15 +95,22 @@ describe('a pod that is gone while its Job still runs', { concurrency: 4 }, () =
   });
 
   test('was stopped, where another one has ended their Job', async (t) => {
-    const { error } = await runPlayed(
-      await playedCluster(t, {
-        play: playedPrograms(({ container, client }) => {
-          if (container !== 'trainer') return undefined;
-          return client > 1 ? { exitCode: 3, message: 'no.' } : { exitCode: 0, ms: Number.POSITIVE_INFINITY };
-        }),
+    let goOn = () => {};
+    const until = new Promise<void>((done) => {
+      goOn = done;
+    });
+    const cluster = await playedCluster(t, {
+      play: playedPrograms(({ container, client }) => {
+        if (container !== 'trainer') return undefined;
+        return client > 1
+          ? { exitCode: 3, message: 'no.', until }
+          : { exitCode: 0, ms: Number.POSITIVE_INFINITY };
       }),
-      { quorum: { count: 3 } },
-    );
+    });
+    const running = runPlayed(cluster, { quorum: { count: 3 } });
+    await waitFor(() => isFollowed(cluster));
+    goOn();
+    const { error } = await running;
     assert.equal(error?.exitCode, 4);
     assert.match(error?.message ?? '', /client 0 \(stopped: the Job had failed before\)/);
   });
