@@ -8,7 +8,7 @@ import { measured } from '../lib/prometheus/watched-stage.js';
 import { addSettings, askedByFlags } from '../lib/settings/options.js';
 import { WATCHING } from '../lib/settings/parts/watching.js';
 import { commandTarget } from './command-target.js';
-import type { StageCommand } from './commands/stage-commands.js';
+import { ofPod, type StageCommand } from './commands/stage-commands.js';
 import { type CommandEnding, stageName } from './rounds/target.js';
 import { stageHosts } from './stage-hosts.js';
 
@@ -61,8 +61,7 @@ async function trainInTurn(
   { clientsPerPod, clients, clientIndex, round, retries }: InTurnFlags,
   { reporter, signal }: ProgramContext,
 ): Promise<readonly CommandEnding<TrainResult>[]> {
-  const own = clients.slice(clientIndex * clientsPerPod, (clientIndex + 1) * clientsPerPod);
-  const commands = own.map((client): StageCommand => {
+  const commands = ofPod(clients, clientIndex, clientsPerPod).map((client): StageCommand => {
     const given = [...words, '--round', `${round}`, '--client', `${client}`];
     return {
       stage: 'train',

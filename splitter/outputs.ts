@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { readdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { DataError, StageError, StorageError, UsageError } from '../lib/core/errors.js';
+import { StageError, StorageError, UsageError } from '../lib/core/errors.js';
 import { errorCode, systemReason } from '../lib/core/system-errors.js';
 import { PARTITION_NAME, TRAIN_NAME } from '../lib/formats/data/virtual-shards.js';
 import { removeTemporaryFiles, writeFileAtomic } from '../lib/formats/files/atomic-file.js';
 import { ifWhole, readDocument } from '../lib/formats/files/json-document.js';
-import { isAbsent, readTextFile, sha256OfFile } from '../lib/formats/files/read-file.js';
+import { isAbsent, readTextFile, sha256OfFile, unreadableFile } from '../lib/formats/files/read-file.js';
 import { filesOf, type Manifest, readManifest } from '../lib/formats/manifest.js';
 import { isSplitBy, type SplitWanted } from '../lib/formats/same-split.js';
 import { clientTestName, SPLIT_MARK } from '../lib/formats/volume.js';
@@ -167,11 +167,8 @@ async function realPlace(path: string): Promise<string | undefined> {
   try {
     return await realpath(path);
   } catch (cause) {
-    if (['ENOENT', 'ENOTDIR'].includes(errorCode(cause))) return undefined;
-    throw new DataError(
-      { file: path, expected: 'a file or directory', found: systemReason(cause) },
-      { cause },
-    );
+    if (await isAbsent(path)) return undefined;
+    throw unreadableFile(path, 'a file or directory', cause);
   }
 }
 

@@ -3,7 +3,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import type { z } from 'zod';
 import { StageError } from '../../lib/core/errors.js';
 import { inTurnResultSchema, type ToldInTurn } from '../../lib/formats/stage-results.js';
-import type { StageCommand } from '../../pipeline/commands/stage-commands.js';
+import { ofPod, type StageCommand } from '../../pipeline/commands/stage-commands.js';
 import {
   type CommandEnding,
   type ExecuteOptions,
@@ -92,10 +92,6 @@ const STOPPED = 'stopped: the Job had failed before';
 /** Why it has none where nobody has seen its pod end, which the Job counts. */
 const LOST = 'its result is lost: its pod was deleted before it was read';
 const FAILED_UNSEEN = 'it failed, and its pod was deleted before the reason was read';
-
-/** The commands of an index of a Job. */
-const ofPod = (commands: readonly StageCommand[], index: number, clientsPerPod: number) =>
-  commands.slice(index * clientsPerPod, (index + 1) * clientsPerPod);
 
 interface EndingOptions<T> {
   readonly commands: readonly StageCommand[];

@@ -253,6 +253,10 @@ export function simulateCommand(source: CommandSource & { readonly threads: numb
   };
 }
 
+/** What the pod at a place takes of a round's clients, or of their commands, where a pod takes several in turn. */
+export const ofPod = <T>(all: readonly T[], place: number, clientsPerPod: number): readonly T[] =>
+  all.slice(place * clientsPerPod, (place + 1) * clientsPerPod);
+
 /** The same arguments with each flag and its value in one word, as manifests hold them. */
 export function joinedArguments(words: readonly string[]): readonly string[] {
   const joined: string[] = [];
