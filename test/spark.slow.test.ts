@@ -110,4 +110,16 @@ describe('the Spark driver', { skip }, () => {
     assert.equal(exitCode, 5, told);
     assert.match(told, /train client \d: ended with exit code 127/);
   });
+
+  it('passes on the last words and the exit code of a run that ended without waiting for its clients', async () => {
+    const program = join(directory, 'impatient.sh');
+    const request = `{"event":"train","tasks":[${[0, 1].map((id) => `{"id":${id},"command":[]}`).join()}]}`;
+    await execa('sh', ['-c', `cat > "$0" && chmod +x "$0"`, program], {
+      input: `#!/bin/sh\n[ $# = 0 ] && exit\necho '${request}'\nexec <&-\nsleep 1\necho 'Last words'\nexit 5\n`,
+    });
+    const { exitCode, told } = await submitRun(join(directory, 'impatient'), [], [program]);
+    assert.equal(exitCode, 5, told);
+    assert.match(told, /^Last words$/m);
+    assert.doesNotMatch(told, /Traceback/);
+  });
 });

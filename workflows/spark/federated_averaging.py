@@ -23,6 +23,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pyspark import SparkContext, TaskContext
@@ -107,11 +108,12 @@ def lead(spark: SparkContext, options: argparse.Namespace, run_flags: list[str])
             if not line.startswith(('{"event":"train"', '{"event":"each"')):
                 print(line, end="", flush=True)
                 continue
-            try:
-                for ending in answers(spark, json.loads(line), options):
-                    run.stdin.write(f"{json.dumps(ending)}\n")
-            except BrokenPipeError:
-                break  # The run has ended meanwhile, and its exit code says why.
+            endings = answers(spark, json.loads(line), options)
+            # A run that has ended meanwhile listens no more: its last lines and its exit code say why.
+            with suppress(BrokenPipeError):
+                run.stdin.writelines(f"{json.dumps(ending)}\n" for ending in endings)
+        with suppress(BrokenPipeError):
+            run.stdin.close()  # Tries once more to send what could not be sent.
     return run.returncode
 
 
