@@ -3,33 +3,37 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, type ProcessSample, sampleProcess } from './measure.js';
-import { availablePeers, prepareH5py } from './peers.js';
+import { availablePeers, prepareFlower, prepareH5py, prepareNvflare } from './peers.js';
 import { medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, withDirectory } from './section.js';
-
-const MEAN = peerScript('h5py_mean.py');
 
 const CLIENTS = [0, 1, 2];
 /** Units of the hidden layers, by what they come to. */
 const MODELS = { '1.0 million': '1000,250', '5.0 million': '2000,1700', '25.0 million': '4900,4300' };
 /** Too large to be trained three times for a figure: models of other seeds stand for its updates. */
 const LARGE = ['244 million', '15000,15500'] as const;
-/** What the peer's row is called. */
-const peerStage = (name: string) => `the same mean by ${name} in float64`;
+/** Whose mean of the same updates stands beside ours, by `bench/peers/<key>_mean.py`, and in what precision it adds. */
+const MEANS = { h5py: 'float64', nvflare: 'float32', flower: 'float32' };
 
 /** Trainer, aggregator and evaluator as whole processes, on models of 1, 5 and 25 million parameters. */
 export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Table> {
   return withDirectory(async (directory) => {
     const at = (name: string) => join(directory, name);
     await fedbatch('split', '--data', 'digits', '--clients', `${CLIENTS.length}`, '--out', at('data'));
-    const { peers, notes } = await availablePeers({ h5py: prepareH5py });
+    const { peers, notes } = await availablePeers({
+      h5py: prepareH5py,
+      nvflare: prepareNvflare,
+      flower: prepareFlower,
+    });
     const average = (updates: readonly string[], ...args: readonly string[]) => ({
       [`aggregate ${updates.length} updates`]: () =>
         fedbatch('aggregate', ...updates, ...args, '--out', at('next.h5')),
-      ...(peers.h5py && {
-        [peerStage(peers.h5py.name)]: () =>
-          sampleProcess(peers.h5py?.command ?? '', [MEAN, at('mean.h5'), ...updates]),
-      }),
+      ...Object.fromEntries(
+        Object.entries(peers).map(([key, { name, command }]) => [
+          `the same mean by ${name} in ${MEANS[key as keyof typeof MEANS]}`,
+          () => sampleProcess(command, [peerScript(`${key}_mean.py`), at('mean.h5'), ...updates]),
+        ]),
+      ),
     });
     const rows: (readonly string[])[] = [];
     for (const [parameters, hidden] of Object.entries(MODELS)) {

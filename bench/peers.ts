@@ -46,18 +46,25 @@ export async function prepareFlask(): Promise<Peer> {
   return { command, name: `Flask ${stdout.trim()}, Keras ${await versionOf(command, 'keras')}` };
 }
 
-/** Flower's simulation with PyTorch 2: PyPI's Flower beside the PyTorch of `preparePyTorch`. @throws {SkippedError} */
+/** Flower: an environment with PyPI's. @throws {SkippedError} */
 export async function prepareFlower(): Promise<Peer> {
-  const torch = await preparePyTorch();
   const command = await prepareEnvironment('flower', { module: 'flwr' });
+  return { command, name: `Flower ${await versionOf(command, 'flwr')}` };
+}
+
+/** Flower's simulation with PyTorch 2: beside it the PyTorch of `preparePyTorch`. @throws {SkippedError} */
+export async function prepareFlowerSimulation(): Promise<Peer> {
+  const torch = await preparePyTorch();
+  const { command, name } = await prepareFlower();
   const where = "import sysconfig; print(sysconfig.get_path('platlib'))";
   const { stdout } = await sampleProcess(torch.command, ['-c', where]);
-  const environment = { PYTHONPATH: stdout.trim() };
-  return {
-    command,
-    name: `Flower ${await versionOf(command, 'flwr')}, ${torch.name}`,
-    environment,
-  };
+  return { command, name: `${name}, ${torch.name}`, environment: { PYTHONPATH: stdout.trim() } };
+}
+
+/** NVFlare: an environment with PyPI's. @throws {SkippedError} */
+export async function prepareNvflare(): Promise<Peer> {
+  const command = await prepareEnvironment('nvflare');
+  return { command, name: `NVFlare ${await versionOf(command, 'nvflare')}` };
 }
 
 /** pandas and pyarrow: the Python in `FEDBATCH_TABLES_PYTHON`, else an environment with PyPI's. @throws {SkippedError} */

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
-import { availablePeers, type Peer, prepareFlower } from './peers.js';
+import { availablePeers, type Peer, prepareFlowerSimulation } from './peers.js';
 import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
 
@@ -55,7 +55,7 @@ async function compare(
   simulations: readonly Simulation[],
   { data, rounds, journal }: BenchOptions,
 ): Promise<Table> {
-  const { peers, notes } = await availablePeers({ flower: prepareFlower });
+  const { peers, notes } = await availablePeers({ flower: prepareFlowerSimulation });
   const { flower } = peers;
   const rows: string[][] = [];
   for (const simulation of simulations) {

@@ -6,7 +6,7 @@
 #
 #   scripts/test-cluster.sh                   what the API server takes, the rights of the Role, and the job: 8 minutes
 #   scripts/test-cluster.sh --control-plane   without a node, and so without the job: 2 minutes
-#   scripts/test-cluster.sh --scale           without a node, rounds of 200, 1,000 and 4,000 clients alone: 12 minutes
+#   scripts/test-cluster.sh --scale           without a node, rounds of 200, 1,000 and 4,000 clients alone: 20 minutes
 #   scripts/test-cluster.sh --long            also faults, 1,000 clients, JobSet, Kubeflow Trainer and Kueue: 40 minutes
 #   scripts/test-cluster.sh --no-build        nothing where the binary would have to be built first
 #
@@ -22,7 +22,7 @@ later=() has_node=true may_build=true
 for each in "$@"; do
   case $each in
     --control-plane) tests=(cluster/validation cluster/rights) has_node=false ;;
-    --scale) tests=(cluster/scale) has_node=false FEDBATCH_TEST_CLIENTS=${FEDBATCH_TEST_CLIENTS:-200,1000,4000} ;;
+    --scale) tests=(cluster/scale) has_node=false FEDBATCH_TEST_CLIENTS=${FEDBATCH_TEST_CLIENTS:-200,1000,4000,4000/16} ;;
     --long) later=(cluster/faults cluster/scale cluster/targets) ;;
     --no-build) may_build=false ;;
     *)

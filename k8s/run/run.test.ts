@@ -127,9 +127,9 @@ describe('a run on a cluster where things go wrong', { concurrency: 4 }, () => {
   test('of the clients of a pod, the one that fails is missing, or ends the run; the same command trains them again', async (t) => {
     let isBroken = true;
     const reason = 'ended with exit code 3: /mnt/data/1.npz: expected a shard, found nothing';
-    const play = playedPrograms(({ container, client: pod }) => {
+    const play = playedPrograms(({ container, client: first }) => {
       if (container !== 'trainer') return undefined;
-      const clients = [2 * pod, 2 * pod + 1].map((client) =>
+      const clients = [first, first + 1].map((client) =>
         isBroken && client === 1
           ? { client, reason, exitCode: 3 }
           : { client, result: playedResult('trainer', { round: 1, client, attempt: 1 }) },

@@ -10,8 +10,8 @@ import { projectRoot } from '../sources.js';
 import { apply, asServiceAccount, HOLLOW, kubectl, makePlace, notOurs, ownCluster } from './cluster.js';
 import { startHollowNode } from './hollow-node.js';
 
-/** How many, in rounds of their own. */
-const SIZES = (process.env.FEDBATCH_TEST_CLIENTS ?? '1000').split(',').map(Number);
+/** How many, in rounds of their own: `4000`, or with so many to a pod `4000/16`. */
+const SIZES = (process.env.FEDBATCH_TEST_CLIENTS ?? '1000').split(',');
 /** What a run of so many may take on two processors, of which the API server and its like have most. */
 const mostOf = (clients: number) => ({
   seconds: 30 + 0.12 * clients,
@@ -19,10 +19,13 @@ const mostOf = (clients: number) => ({
   requests: 100 + 0.3 * clients,
 });
 
-for (const clients of SIZES)
-  test(`a round of ${clients} clients`, { skip: notOurs }, (t) => runRound(t, clients));
+for (const size of SIZES) {
+  const [clients = 0, perPod = 1] = size.split('/').map(Number);
+  const title = `a round of ${clients} clients${perPod > 1 ? `, ${perPod} to a pod` : ''}`;
+  test(title, { skip: notOurs }, (t) => runRound(t, clients, perPod));
+}
 
-async function runRound(t: TestContext, clients: number): Promise<void> {
+async function runRound(t: TestContext, clients: number, perPod: number): Promise<void> {
   const most = mostOf(clients);
   const place = await makePlace(t, 'scale', { node: HOLLOW });
   await apply(place, readFileSync(join(projectRoot, 'k8s', '0-rbac.yaml'), 'utf8'));
@@ -30,9 +33,10 @@ async function runRound(t: TestContext, clients: number): Promise<void> {
   await startHollowNode(t);
   const account = await asServiceAccount(t, place, 'fedbatch-pipeline');
   const started = Date.now();
+  const flags = perPod > 1 ? ['--clients-per-pod', `${perPod}`, '--no-isolate'] : [];
   const run = execa(
     process.execPath,
-    [programPath('cli'), 'k8s', 'run', '--clients', `${clients}`, '--json'],
+    [programPath('cli'), 'k8s', 'run', '--clients', `${clients}`, '--json', ...flags],
     {
       reject: false,
       env: { KUBECONFIG: account.kubeconfig },

@@ -6,6 +6,7 @@ import { isFedbatchError } from '../../lib/core/errors.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { forMany } from '../../lib/system/abort.js';
+import { ofPod } from '../../pipeline/commands/stage-commands.js';
 import { temporaryDirectory } from '../temporary-directory.js';
 import { type ClusterOptions, type FakeCluster, startCluster } from './cluster.js';
 import { INDEX } from './job-pods.js';
@@ -16,10 +17,13 @@ import type { Played } from './run-container.js';
 type Change = (at: {
   readonly stage: string;
   readonly round: number;
+  /** The first one of the pod. */
   readonly client: number;
   readonly container: string;
   readonly attempt: number;
 }) => Played | undefined;
+
+const IN_TURN = '--clients-per-pod=';
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -33,14 +37,20 @@ export function playedPrograms(
     const stage = labels['fedbatch.io/stage'] ?? '';
     const round = Number(labels['fedbatch.io/round'] ?? 0);
     const index = Number(pod.metadata.annotations?.[INDEX] ?? 0);
-    const client = clientsOf(pod)[index] ?? index;
+    const perPod = clientsPerPodOf(pod);
+    const group = ofPod(clientsOf(pod), index, perPod);
+    const client = group[0] ?? index;
     const key = `${labels['batch.kubernetes.io/job-name']}/${index}/${container}`;
     const attempt = (attempts.get(key) ?? 0) + 1;
     attempts.set(key, attempt);
     const changed = change({ stage, round, client, container, attempt });
-    return (
-      changed ?? { exitCode: 0, message: JSON.stringify(playedResult(container, { round, client, attempt })) }
-    );
+    if (changed !== undefined) return changed;
+    const resultOf = (each: number) => playedResult(container, { round, client: each, attempt });
+    const isInTurn = container === 'trainer' && perPod > 1;
+    const told = isInTurn
+      ? { clients: group.map((each) => ({ client: each, result: resultOf(each) })) }
+      : resultOf(client);
+    return { exitCode: 0, message: JSON.stringify(told) };
   };
 }
 
@@ -77,6 +87,11 @@ function clientsOf(pod: KubeObject): readonly number[] {
   const env: readonly { readonly name: string; readonly value?: string }[] = pod.spec.containers[0].env ?? [];
   const list = env.find(({ name }) => name === 'FEDBATCH_CLIENTS')?.value ?? '';
   return list === '' ? [] : list.split(',').map(Number);
+}
+
+function clientsPerPodOf(pod: KubeObject): number {
+  const words: readonly string[] = pod.spec.containers[0].args ?? [];
+  return Number(words.find((word) => word.startsWith(IN_TURN))?.slice(IN_TURN.length) ?? 1);
 }
 
 const SETTINGS: RunSettings = {
