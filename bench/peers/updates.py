@@ -1,21 +1,28 @@
-"""Reads updates and writes a model as a framework in Python would: whole arrays, with h5py."""
+"""Reads updates and writes a model as Python does: whole arrays, with h5py."""
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import h5py
 import numpy as np
 
 
+def examples_of(update: h5py.File) -> int:
+    """The number of examples that it was trained on."""
+    return int(update.attrs.get("fedbatch_examples", 1))
+
+
+def weights_of(update: h5py.File) -> Iterator[tuple[str, np.ndarray]]:
+    """Its weights by name, float32, read one after the other."""
+    names: list[str] = []
+    update["model_weights"].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return ((name, update["model_weights"][name][()]) for name in names)
+
+
 def read_update(path: str) -> tuple[dict[str, np.ndarray], int]:
-    """The weights of an update by name, float32, and the number of examples that it was trained on."""
-    weights: dict[str, np.ndarray] = {}
-
-    def keep(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset):
-            weights[name] = item[()]
-
-    with h5py.File(path, "r") as file:
-        file["model_weights"].visititems(keep)
-        return weights, int(file.attrs.get("fedbatch_examples", 1))
+    """All of its weights, and the number of examples."""
+    with h5py.File(path, "r") as update:
+        return dict(weights_of(update)), examples_of(update)
 
 
 def write_model(path: str, like: str, weights: dict[str, np.ndarray]) -> None:
