@@ -24,12 +24,10 @@ export interface SimulatorProcess {
  * MB of new objects, and giving large blocks back to the system at once, training on MNIST took some 70 MB less, and
  * smaller code 10 MB less. glibc alone reads the variables; others pass over them.
  *
- * ONNX Runtime returns a copy of the weights from each step, which goes with a worker's young objects. The size from which
- * V8 begins to mark old ones counts these copies too, and falls to some 20 MB while programs start: without a size of its
- * own it marked every dozen steps, a tenth of all time.
+ * The thread that adds updates up has few old objects: 24 MB until it marks them; its workers have more (worker-pool.ts).
  */
 const RUNTIME = {
-  nodeFlags: ['--max-semi-space-size=1', '--optimize-for-size', '--initial-old-space-size=48'],
+  nodeFlags: ['--max-semi-space-size=1', '--optimize-for-size', '--initial-old-space-size=24'],
   environment: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: `${128 * 1024}` },
 };
 
