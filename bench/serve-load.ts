@@ -18,7 +18,6 @@ import type { KeptMemory } from './memory-probe.js';
 import { program } from './section.js';
 
 export const CONNECTIONS = 32;
-/** Of the kernel's clock, in which it counts processor time: 100 a second on Linux. */
 
 /** What is sent, to which address. */
 export interface Load {

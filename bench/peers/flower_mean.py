@@ -21,4 +21,4 @@ def reply(path: str) -> RecordDict:
 
 
 mean = aggregate_arrayrecords([reply(path) for path in files], "num-examples")
-write_model(out, files[0], {key: array.numpy() for key, array in mean.items()})
+write_model(out, files[0], ((key, array.numpy()) for key, array in mean.items()))

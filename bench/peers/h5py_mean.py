@@ -15,7 +15,7 @@ for path in files:
     with h5py.File(path, "r") as update:
         examples = examples_of(update)
         total += examples
-        for key, value in weights_of(update):
-            product = value.astype(np.float64) * examples
+        for key, data in weights_of(update):
+            product = data[()].astype(np.float64) * examples
             sums[key] = sums[key] + product if key in sums else product
-write_model(out, files[0], {key: value / total for key, value in sums.items()})
+write_model(out, files[0], ((key, value / total) for key, value in sums.items()))

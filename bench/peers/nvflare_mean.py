@@ -15,4 +15,4 @@ helper = WeightedAggregationHelper()
 for path in files:
     weights, examples = read_update(path)
     helper.add(weights, examples, contributor_name=path, contribution_round=1)
-write_model(out, files[0], helper.get_result())
+write_model(out, files[0], helper.get_result().items())
