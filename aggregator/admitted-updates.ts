@@ -12,7 +12,7 @@ import { KERAS_FILE, type ReadOptions, readKerasFrom } from '../lib/formats/kera
 import type { Rejection } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
 import { createAdmission, type NamedModel, type RoundParent } from './admission.js';
-import { findCandidates, readAhead, type UpdateCandidate, unreadable } from './candidates.js';
+import { findCandidates, readAhead, type UpdateCandidate, whyUnreadable } from './candidates.js';
 import type { LargeRound } from './large-round.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
 import type { ClientSources } from './round-clients.js';
@@ -110,7 +110,7 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
     let mergedBytes = 0;
     for await (const [candidate, result] of readAhead(candidates, READ_AHEAD, read)) {
       sources.signal?.throwIfAborted();
-      const reason = reasonAgainst(candidate, result);
+      const reason = await reasonAgainst(candidate, result);
       if ('value' in result && reason === null) {
         const { model, sha256: hash, sizeBytes } = result.value;
         const examples = countExamples(candidate, model, reporter);
@@ -129,8 +129,8 @@ export async function admitUpdates(sources: UpdateSources): Promise<AdmittedUpda
       });
     }
   }
-  const reasonAgainst = (candidate: UpdateCandidate, result: CandidateResult): string | null => {
-    if ('error' in result) return unreadable(result.error);
+  const reasonAgainst = async (candidate: UpdateCandidate, result: CandidateResult) => {
+    if ('error' in result) return whyUnreadable(candidate.file, result.error);
     if (sources.needsFacts && candidate.facts === undefined) return NO_CLIENT;
     return admission.judge(candidate, result.value.model);
   };

@@ -307,6 +307,15 @@ describe('fedbatch aggregate', () => {
       await fails(4, /Expected at least 3 good client updates, found 2 \(1 rejected\)/, ...args);
     });
 
+    it('but not for a link of a client that leads nowhere', async () => {
+      await putClients(0, 1);
+      await symlink('2.h5', join(directory, '2.h5'));
+      const { exitCode, stderr, result } = await run('--dir', directory, '--out', saveFile);
+      assert.equal(exitCode, 0, stderr);
+      assert.match(stderr, /warning: Rejected .*2\.h5: expected .*, found .*\(ELOOP\)/);
+      assert.match(JSON.stringify(result), /"updates":2/);
+    });
+
     it('in an empty directory', () =>
       fails(4, /at least 1 good client updates, found 0/, '--dir', directory, '--out', saveFile));
 

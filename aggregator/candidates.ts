@@ -1,8 +1,8 @@
 /** Finds the files that may be client updates, and reads their facts. */
-import { readdir, realpath } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DataError, isFedbatchError, UsageError } from '../lib/core/errors.js';
-import { errorCode, isMachineTrouble, systemReason } from '../lib/core/system-errors.js';
+import { errorCode, isRefusal, systemReason } from '../lib/core/system-errors.js';
 import type { UpdateFacts } from '../lib/federation/client-update.js';
 import { askFileServer } from '../lib/formats/files/late-names.js';
 import { OtherArraysError, readUpdateFacts } from '../lib/formats/keras/keras-hdf5.js';
@@ -68,7 +68,7 @@ export async function findCandidates(sources: Sources): Promise<Candidates> {
   for await (const [file, result] of readAhead(reported ? [] : files, READ_AHEAD, readFacts)) {
     if ('error' in result) {
       if (named.has(file) && isMissing(result.error)) throw result.error;
-      rejected.push({ file, reason: unreadable(result.error) });
+      rejected.push({ file, reason: await whyUnreadable(file, result.error) });
     } else if (result.value || named.has(file)) add({ file, facts: result.value });
     else rejected.push({ file, reason: NO_FACTS });
   }
@@ -119,13 +119,26 @@ function whyMisplaced(
 }
 
 /** Why a file could not be read; what is no fault of the file is thrown again. */
-export function unreadable(error: unknown): string {
+export async function whyUnreadable(file: string, error: unknown): Promise<string> {
   if (error instanceof OtherArraysError) return error.difference;
+  if (!isFedbatchError(error)) throw error;
   // A client must not be left out, nor a quorum be missed, since this machine's disk failed.
-  if (isFedbatchError(error) && isMachineTrouble(error.cause)) throw error;
-  if (error instanceof DataError) return `expected ${error.problem.expected}, found ${error.problem.found}`;
-  if (isFedbatchError(error)) return error.message;
-  throw error;
+  if (isRefusal(error.cause) && !(await isOwnDoing(file, error.cause))) throw error;
+  if (!(error instanceof DataError)) return error.message;
+  // Nor since another file that its update is compared with, the global model, cannot be read or was changed.
+  if (error.problem.file !== file) throw error;
+  return `expected ${error.problem.expected}, found ${error.problem.found}`;
+}
+
+/** What a client can bring about by what it leaves at its place, and what is so however often it is read. */
+const REFUSED_FOR_GOOD: readonly string[] = ['EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG'];
+const READABLE_BY_ALL = 0o444;
+
+/** Whether the file is why the system refused it: it is none, a link among them, or not everybody may read it. */
+async function isOwnDoing(file: string, refusal: Error): Promise<boolean> {
+  if (!REFUSED_FOR_GOOD.includes(errorCode(refusal))) return false;
+  const facts = await lstat(file).catch(() => undefined);
+  return facts !== undefined && !(facts.isFile() && (facts.mode & READABLE_BY_ALL) === READABLE_BY_ALL);
 }
 
 /** Each file once, even where it is reached under two names. */

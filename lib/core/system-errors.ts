@@ -65,14 +65,6 @@ export function isRefusal(error: unknown): error is Error {
   return Object.hasOwn(REFUSALS, errorCode(error));
 }
 
-/** What is so of one file, and will be so again; any other refusal is the machine's, and passes. */
-const OF_THE_FILE: readonly string[] = ['EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG'];
-
-/** Whether the machine is in trouble: it says nothing about whoever wrote the file. */
-export function isMachineTrouble(error: unknown): boolean {
-  return isRefusal(error) && !OF_THE_FILE.includes(errorCode(error));
-}
-
 /** A refusal that nobody has put into words: `mkdtemp of /tmp/fedbatch-XXXXXX: the disk is full (ENOSPC).` */
 export function refusalSentence(error: Error): string {
   const { syscall, path } = error as NodeJS.ErrnoException;
