@@ -19,6 +19,9 @@ export interface RoundParent extends NamedModel {
   readonly sha256: string;
 }
 
+/** What error messages call it. */
+export const ROUND_PARENT = 'the global model that the round started from';
+
 /** A plain Keras model has none. */
 const NO_EXTRAS = 'is a plain model, and the strategy needs what its client did';
 

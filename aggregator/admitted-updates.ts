@@ -1,17 +1,16 @@
 /** The valid updates of a round, read one after the other, and the account of all that were looked at. */
 
-import { DataError } from '../lib/core/errors.js';
 import { parameterCount } from '../lib/core/weights.js';
 import type { ExtraKinds } from '../lib/federation/client-side.js';
 import type { WeightedUpdate } from '../lib/federation/strategies/strategy.js';
 import { type OpenFile, sha256OfSource, withOpenFile } from '../lib/formats/files/byte-source.js';
-import type { ReadLimits } from '../lib/formats/files/read-file.js';
+import { type ReadLimits, requireHash } from '../lib/formats/files/read-file.js';
 import type { GroupClient } from '../lib/formats/group-file.js';
 import type { KerasFile } from '../lib/formats/keras/keras-file.js';
 import { KERAS_FILE, type ReadOptions, readKerasFrom } from '../lib/formats/keras/keras-hdf5.js';
 import type { Rejection } from '../lib/formats/stage-results.js';
 import type { Reporter } from '../lib/observability/events.js';
-import { createAdmission, type NamedModel, type RoundParent } from './admission.js';
+import { createAdmission, type NamedModel, ROUND_PARENT, type RoundParent } from './admission.js';
 import { findCandidates, readAhead, type UpdateCandidate, whyUnreadable } from './candidates.js';
 import type { LargeRound } from './large-round.js';
 import { agreeOnLineage, type Lineage } from './lineage.js';
@@ -75,11 +74,12 @@ const MAX_FILE = { timesModel: 8, moreBytes: 64e6 } as const;
 const READ_AHEAD = 2;
 const NO_CLIENT = 'tells no client, and a group lists its clients';
 
-/** Reads the global model of a round. @throws {DataError} when it is missing or no model */
-export async function readParent(file: string): Promise<RoundParent> {
+/** Reads the global model of a round. @throws {DataError} when it is missing, no model, or another one than `known` by its sha256 */
+export async function readParent(file: string, known: string | undefined): Promise<RoundParent> {
   return withOpenFile(file, KERAS_FILE, async (source) => {
-    const hash = sha256OfSource(source);
-    return { file, model: await readKerasFrom(source, file), sha256: hash };
+    const found = sha256OfSource(source);
+    requireHash(file, ROUND_PARENT, { known, found });
+    return { file, model: await readKerasFrom(source, file), sha256: found };
   });
 }
 
@@ -179,11 +179,10 @@ function readCandidate(
   { hashed, like, extras, maxBytes, large }: CandidateLimits,
 ): Promise<ReadCandidate> {
   const read = async (source: OpenFile) => {
-    const hash = hashed || reported !== undefined ? { sha256: sha256OfSource(source) } : {};
-    if (reported !== undefined && hash.sha256 !== reported) {
-      const short = (text = '') => `${text.slice(0, 12)}…`;
-      const expected = `the file that client ${facts?.client} reported (sha256 ${short(reported)})`;
-      throw new DataError({ file, expected, found: `another one (${short(hash.sha256)})` });
+    const hash = hashed || reported !== undefined ? { sha256: sha256OfSource(source) } : undefined;
+    if (hash !== undefined) {
+      const what = `the file that client ${facts?.client} reported`;
+      requireHash(file, what, { known: reported, found: hash.sha256 });
     }
     const model = await readKerasFrom(source, file, {
       like,

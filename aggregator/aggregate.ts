@@ -30,6 +30,8 @@ export interface AggregateOptions extends StateFiles, ClientSources {
   readonly saveFile: string;
   /** The global model that the round started from; without it the updates must agree on one. */
   readonly parent?: string | undefined;
+  /** What it has to be, by its sha256. */
+  readonly parentSha256?: string | undefined;
   /** The round; without it the updates must agree on one. */
   readonly round?: number | undefined;
   /** Fewest valid updates that make a global model; by default one, or all clients' where it is told who they are. */
@@ -55,7 +57,7 @@ export interface AggregateOptions extends StateFiles, ClientSources {
  * @throws {ThresholdError} when fewer than `minUpdates` are good.
  */
 export async function aggregateUpdates(options: AggregateOptions): Promise<AggregateResult> {
-  const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut } = options;
+  const { directory, files, saveFile, round, reporter, signal, stateIn, stateOut, parentSha256 } = options;
   const { manifest, selected, reported } = options;
   const startedAt = performance.now();
   const { seed, participants } = options;
@@ -64,9 +66,10 @@ export async function aggregateUpdates(options: AggregateOptions): Promise<Aggre
   const strategy = strategyNamed(options.strategy, { seed, participants, noise: noise?.source, allExamples });
   checkStateOptions(strategy, options, options.parent);
   const isInPieces = strategy.isElementwise === true && formatOf(saveFile) === 'h5';
-  const large = isInPieces ? await openLargeRound(options.parent) : undefined;
+  const large = isInPieces ? await openLargeRound(options.parent, parentSha256) : undefined;
   const parent =
-    large?.parent ?? (options.parent === undefined ? undefined : await readParent(options.parent));
+    large?.parent ??
+    (options.parent === undefined ? undefined : await readParent(options.parent, parentSha256));
   const excluded = [saveFile, stateIn, stateOut];
   const sources = { directory, files, excluded, parent, round, manifest, selected, reported };
   const admitted = await admitUpdates({

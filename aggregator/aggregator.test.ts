@@ -360,6 +360,19 @@ describe('fedbatch aggregate', () => {
       await fails(3, message, '--dir', directory, '--out', saveFile);
     });
 
+    it('when the file of --parent is another one than its hash tells', async () => {
+      await putClients(0, 1);
+      const args = ['--dir', directory, '--out', saveFile, '--parent-sha256'];
+      const other = 'd'.repeat(64);
+      const message =
+        /global\.h5: expected the global model that the round started from \(sha256 d{12}…\), found/;
+      await fails(3, message, ...args, other, '--parent', parent);
+      await fails(3, message, ...args, other, '--parent', parent, '--group', 'a');
+      await fails(2, /--parent-sha256 goes with --parent/, ...args, other);
+      const { exitCode, stderr } = await run(...args, parentHash, '--parent', parent);
+      assert.equal(exitCode, 0, stderr);
+    });
+
     it('without a source of updates, with a missing one, and with a file that is both update and result', async () => {
       await putClients(0);
       const update = join(directory, '0.h5');

@@ -19,6 +19,8 @@ export interface AggregationOptions {
   readonly out: string;
   /** The global model that the round started from; without it the updates must agree on one. */
   readonly parent?: string | undefined;
+  /** What `parent` has to be, by the sha256 of the file. */
+  readonly parentSha256?: string | undefined;
   /** Number of the round; without it the updates must agree on one. */
   readonly round?: number | undefined;
   /** The split's manifest: only updates of its clients, of their shards' size, count. */
@@ -56,7 +58,7 @@ type Context = { readonly reporter: Reporter; readonly signal: AbortSignal };
 /** Aggregates. @throws {ThresholdError} @throws {DataError} as `aggregate` does */
 export async function callAggregator(request: AggregateAsked, context: Context): Promise<AggregateResult> {
   const { asked, files, dir: directory, group, groups, out: saveFile, parent, round, manifest } = request;
-  const { reported, stateIn, stateOut } = request;
+  const { reported, stateIn, stateOut, parentSha256 } = request;
   // Checks are loaded where there is something to check: help and wrong options are quick.
   const { checkClients, strategySettings } = await import('../lib/settings/checks.js');
   const strategy = strategySettings(asked);
@@ -68,12 +70,14 @@ export async function callAggregator(request: AggregateAsked, context: Context):
   if (participants !== undefined && population !== undefined) {
     checkClients(strategy, { selected: participants, clients: population }, asked.named);
   }
-  const level = { saveFile, parent, round, strategy, ...context };
+  const level = { saveFile, parent, parentSha256, round, strategy, ...context };
   // A group has some of the clients: how many, nothing tells.
   const minUpdates = request.minUpdates ?? 1;
   if (group !== undefined && (stateIn !== undefined || stateOut !== undefined)) {
     throw new UsageError('--state-in and --state-out do not go with --group, which makes no global model.');
   }
+  if (parentSha256 !== undefined && parent === undefined)
+    throw new UsageError('--parent-sha256 goes with --parent, the file that it is of.');
   if (groups !== undefined) {
     if (directory === undefined && files.length === 0) {
       const given = reported !== undefined ? '--reported' : manifest !== undefined ? '--manifest' : undefined;

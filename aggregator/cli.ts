@@ -1,6 +1,6 @@
 /** `fedbatch aggregate`: makes the next global model of client updates. */
 import { Command, Option } from 'commander';
-import { clientList, integerOption } from '../lib/cli/options.js';
+import { clientList, hashOption, integerOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { strategies } from '../lib/federation/strategies/strategy-settings.js';
@@ -54,6 +54,9 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     .option(
       '--parent <h5>',
       'the global model that the round started from (default: what all updates agree on)',
+    )
+    .addOption(
+      hashOption('--parent-sha256 <hash>', 'what the file of --parent has to be: another one is refused'),
     )
     .option('--round <r>', 'the round (default: what all updates agree on)', integerOption({ min: 1 }))
     .option(

@@ -22,6 +22,8 @@ import type { ClientSources } from './round-clients.js';
 interface LevelOptions {
   readonly saveFile: string;
   readonly parent?: string | undefined;
+  /** What it has to be, by its sha256. */
+  readonly parentSha256?: string | undefined;
   readonly round?: number | undefined;
   /** Fewest valid updates, those of all groups together. */
   readonly minUpdates: number;
@@ -57,7 +59,8 @@ export async function aggregateGroup(options: GroupOptions): Promise<AggregateRe
   const startedAt = performance.now();
   const clipNorm = groupClip(options.strategy);
   const strategy = requireAverage(options.strategy);
-  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  const parent =
+    options.parent === undefined ? undefined : await readParent(options.parent, options.parentSha256);
   if (clipNorm !== undefined && parent === undefined) {
     throw new UsageError('--clip-norm starts from the global model of the round: name it with --parent.');
   }
@@ -106,7 +109,8 @@ export async function aggregateGroups(options: GroupsOptions): Promise<Aggregate
   const clipNorm = groupClip(options.strategy);
   const strategy = requireAverage(options.strategy);
   if (group === undefined) checkStateOptions(strategy, options, options.parent);
-  const parent = options.parent === undefined ? undefined : await readParent(options.parent);
+  const parent =
+    options.parent === undefined ? undefined : await readParent(options.parent, options.parentSha256);
   const told = { parent, round, clipNorm, ...termsOf(strategy) };
   const opened = await openGroups(groups, { ...told, saveFile, reporter, signal });
   const { facts } = opened;

@@ -101,6 +101,7 @@ describe('a round of a large model', () => {
       [false, false, false, true, false, false],
     );
     assert.equal(round?.parent.sha256, parentHash);
+    await assert.rejects(openLargeRound(parent, 'a'.repeat(64)), /found another one/);
   });
 
   for (const name of ['fedavg', 'fednova'] as const) {

@@ -20,11 +20,12 @@ import {
   sha256OfSource,
   withOpenFile,
 } from '../lib/formats/files/byte-source.js';
+import { requireHash } from '../lib/formats/files/read-file.js';
 import { LARGE_ARRAY_BYTES } from '../lib/formats/hdf5/hdf5-library.js';
 import { frameOf, frozenLayers, isPlaced, KERAS_FILE, NO_VALUES } from '../lib/formats/keras/keras-file.js';
 import { readKerasFrom, writeLargeKerasFile } from '../lib/formats/keras/keras-hdf5.js';
 import { unusableGlobal, withFrozen } from '../lib/formats/server-state.js';
-import type { RoundParent } from './admission.js';
+import { ROUND_PARENT, type RoundParent } from './admission.js';
 
 /** Files from this size on are averaged in pieces: the sums of smaller ones, which take four times as much, stay in memory. */
 const LARGE_FILE_BYTES = 8e6;
@@ -92,12 +93,16 @@ export interface LargeRound {
 const isLarge = ({ shape }: Pick<WeightArray, 'shape'>) =>
   sizeOf(shape) * Float32Array.BYTES_PER_ELEMENT >= LARGE_ARRAY_BYTES;
 
-/** The round that starts from a global model; undefined where that is small, or not told. @throws {DataError} when it is no model */
-export async function openLargeRound(file: string | undefined): Promise<LargeRound | undefined> {
+/** The round that starts from a global model; undefined where that is small, or not told. @throws {DataError} as `readParent` does */
+export async function openLargeRound(
+  file: string | undefined,
+  known?: string,
+): Promise<LargeRound | undefined> {
   if (file === undefined) return undefined;
   return withOpenFile(file, KERAS_FILE, async (source) => {
     if (source.sizeBytes < LARGE_FILE_BYTES) return undefined;
     const sha256 = sha256OfSource(source);
+    requireHash(file, ROUND_PARENT, { known, found: sha256 });
     const model = await readKerasFrom(source, file, { isPlaced: true });
     return largeRound({ file, model, sha256 }, source.identity);
   });

@@ -62,6 +62,8 @@ export interface TrainCall extends CallOptions {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial `model`. */
   readonly init?: string | undefined;
+  /** What `init` has to be, by the sha256 of the file. */
+  readonly initSha256?: string | undefined;
   /** What the client holds out (npz): the model is tested on it before and after the training. */
   readonly clientTest?: string | undefined;
   /** The file of a task: model, loss and preprocessing. */
@@ -88,12 +90,13 @@ export interface TrainCall extends CallOptions {
 export function train(options: TrainCall): Promise<TrainResult> {
   return call(options, async (context) => {
     const { callTrainer, TRAIN_PARTS } = await import('../trainer/call.js');
-    const { data, init, clientTest, task, out, client, round = 1, classes, strategy } = options;
+    const { data, init, initSha256, clientTest, task, out, client, round = 1, classes, strategy } = options;
     const { threads = availableCores() } = options;
     const asked = askedBy(options, TRAIN_PARTS, {
       takes: [
         'data',
         'init',
+        'initSha256',
         'clientTest',
         'task',
         'out',
@@ -107,7 +110,20 @@ export function train(options: TrainCall): Promise<TrainResult> {
     });
     askedBy({ strategy }, [STRATEGY], { takes: [] });
     return callTrainer(
-      { asked, data, init, clientTest, task, out, client, round, classes, threads, strategy: strategy?.name },
+      {
+        asked,
+        data,
+        init,
+        initSha256,
+        clientTest,
+        task,
+        out,
+        client,
+        round,
+        classes,
+        threads,
+        strategy: strategy?.name,
+      },
       { ...context, named: asked.named, startedAtMs: performance.now() },
     );
   });
@@ -115,7 +131,18 @@ export function train(options: TrainCall): Promise<TrainResult> {
 
 /** The options of an aggregation beside its strategy. */
 const AGGREGATE_OPTIONS = [
-  ...['seed', 'updates', 'out', 'parent', 'round', 'manifest', 'clients', 'reported', 'minUpdates'],
+  ...[
+    'seed',
+    'updates',
+    'out',
+    'parent',
+    'parentSha256',
+    'round',
+    'manifest',
+    'clients',
+    'reported',
+    'minUpdates',
+  ],
   ...['stateIn', 'stateOut', 'dpParticipants', 'dpPopulation', 'dpNoiseFile'],
 ] as const;
 

@@ -45,7 +45,7 @@ export async function aggregateStage(
   const minUpdates = Math.min(task.quorum ?? updates.length, before);
   const aggregator = aggregateCommand(
     run,
-    { round, clients: selected },
+    { round, clients: selected, global },
     { minUpdates, record: paths.round(round).record },
   );
   const warned: Rejection[] = [];

@@ -126,7 +126,7 @@ export async function openSimulator(options: SimulatorOptions, context: ProgramC
 
   return {
     async train(request) {
-      const global = await readGlobalModel(request.global);
+      const global = await readGlobalModel(request.global, request.sha256);
       const workers = await poolFor(global);
       const participants = request.clients.length;
       const { seed } = options;
@@ -213,10 +213,11 @@ async function readShared(file: string, asked: AskedLoss | undefined): Promise<S
   return { examples: await readSharedShard(file, { targets }), file };
 }
 
-async function readGlobalModel(path: string): Promise<RoundModel> {
+async function readGlobalModel(path: string, known?: string): Promise<RoundModel> {
   const { model, ...opened } = await readModelFile(path, {
     expected: 'the global model (h5)',
     forTraining: true,
+    known,
   });
   return { path, ...opened, model: { ...model, weights: shareWeights(model.weights) } };
 }

@@ -305,9 +305,15 @@ describe('all targets run the same commands', () => {
     const { federation, seed } = run.settings;
     await federatedAveraging({ ...federation, seed }, createVolumeRunner(local, manifest));
     const facts = { directory: volume, rounds: federation.rounds };
-    const words = asked.map((command) => normal(command.program, joinedArguments(command.arguments), facts));
-    const told = withoutTestThreads([words]).flat();
-    assert.deepEqual(told, withoutTestThreads(localCommands(run)).flat());
+    const told = asked.map((command) => joinedArguments(command.arguments));
+    // Only while a run goes on is it known which bytes a round starts from.
+    const isHash = (word: string) => /^--(init|parent)-sha256=/.test(word);
+    const ofRounds = asked.filter(({ stage }) => stage === 'train' || stage === 'aggregate');
+    assert.equal(told.flat().filter(isHash).length, ofRounds.length);
+    const words = asked.map(({ program }, at) =>
+      normal(program, told[at]?.filter((word) => !isHash(word)) ?? [], facts),
+    );
+    assert.deepEqual(withoutTestThreads([words]).flat(), withoutTestThreads(localCommands(run)).flat());
   });
 
   it('a simulation trains, aggregates and tests by the same settings', () => {

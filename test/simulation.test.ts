@@ -128,12 +128,18 @@ test('requests and replies of the simulator are as docs/schemas says', async () 
     { request: 'save', file, minUpdates: 3 },
     { request: 'evaluate', model: file, file: join(volume, 'accuracy.json') },
   ];
-  for (const request of ask) requireValid('simulator-request', request);
-  const { stdout, exitCode, stderr } = await execa(
-    process.execPath,
-    [programPath('simulator/cli'), '--data', join(volume, 'data'), '--batch', '16', '--epochs', '2'],
-    { input: ask.map((request) => `${JSON.stringify(request)}\n`).join(''), reject: false },
-  );
+  const other = { ...ask[0], sha256: 'a'.repeat(64) };
+  for (const request of [...ask, other]) requireValid('simulator-request', request);
+  const simulate = (requests: readonly unknown[]) =>
+    execa(
+      process.execPath,
+      [programPath('simulator/cli'), '--data', join(volume, 'data'), '--batch', '16', '--epochs', '2'],
+      { input: requests.map((request) => `${JSON.stringify(request)}\n`).join(''), reject: false },
+    );
+  const refused = await simulate([other]);
+  assert.equal(refused.exitCode, 3, refused.stderr);
+  assert.match(refused.stderr, /expected the global model \(h5\) \(sha256 a{12}…\), found another one/);
+  const { stdout, exitCode, stderr } = await simulate(ask);
   assert.equal(exitCode, 0, stderr);
   const replies = stdout.split('\n').map((line) => JSON.parse(line) as SaveReply & TrainReply);
   requireValid('simulator-train-reply', replies[0]);

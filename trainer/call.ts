@@ -16,6 +16,8 @@ export const TRAIN_PARTS = [SEED, MODEL, ENGINE, TRAINING] as const;
 /** Whom to train, from what, and where the update goes. */
 export interface TrainAsked extends ClientFiles, ClientChoice {
   readonly asked: AskedSettings;
+  /** What `init` has to be, by the sha256 of the file. */
+  readonly initSha256?: string | undefined;
   readonly classes?: number | undefined;
   readonly task?: string | undefined;
   readonly round: number;
@@ -33,6 +35,8 @@ export async function callTrainer(
 ): Promise<TrainResult> {
   const { client, clients, clientIndex, ...files } = given;
   const { out, ...request } = chooseClient(files, { client, clients, clientIndex });
+  if (request.initSha256 !== undefined && request.init === undefined)
+    throw new UsageError('--init-sha256 goes with --init, the file that it is of.');
   const { seed, model, training } = completeSettings(TRAIN_PARTS, asked);
   checkOptimizer(training, asked.named);
   const engine = engineAsked(asked);

@@ -1,6 +1,6 @@
 /** `fedbatch train`: arguments of the trainer. */
 import { Command, Option } from 'commander';
-import { clientList, integerOption, threadsOption } from '../lib/cli/options.js';
+import { clientList, hashOption, integerOption, threadsOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { tellResult } from '../lib/cli/result.js';
 import { UsageError } from '../lib/core/errors.js';
@@ -30,6 +30,9 @@ export function trainCli(context: ProgramContext): Command {
     .option(
       '--init <h5>',
       'the global model to start from (default: the seeded initial --model); a compiled model brings its optimizer',
+    )
+    .addOption(
+      hashOption('--init-sha256 <hash>', 'what the file of --init has to be: another one is refused'),
     )
     .option(
       '--client-test <npz>',

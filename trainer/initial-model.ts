@@ -68,9 +68,9 @@ async function givenModel({ model, task, seed }: InitialModelOptions): Promise<I
     : readGivenModel(given);
 }
 
-/** The model of a file, to train on from. @throws {DataError} when it is none that can be trained */
-export async function readGivenModel(path: string): Promise<StartingModel> {
-  const { file: given, model, sha256: parent } = await readModelFile(path, { forTraining: true });
+/** The model of a file, to train on from. @throws {DataError} when it is none that can be trained, or another one than `known` by its sha256 */
+export async function readGivenModel(path: string, known?: string): Promise<StartingModel> {
+  const { file: given, model, sha256: parent } = await readModelFile(path, { forTraining: true, known });
   const { update: _parentsOwnFacts, ...file } = given;
   return { file, model, parent };
 }

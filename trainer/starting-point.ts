@@ -43,7 +43,7 @@ export async function readStartingPoint(
   const options = { part: 'train', tell, read: readSharedShard } as const;
   const [{ examples: shard, isPreparedHere, listed }, given] = await Promise.all([
     readPrepared(request.data, { task, loss: asked }, options),
-    request.init === undefined ? undefined : readGivenModel(request.init),
+    request.init === undefined ? undefined : readGivenModel(request.init, request.initSha256),
   ]);
   const choice = { ...request, task, loss: asked, optimizer: flags };
   const path = request.init ?? request.task ?? request.data;

@@ -30,6 +30,8 @@ export interface TrainRequest extends Omit<TrainingPlan, 'optimizer' | 'loss'> {
   readonly data: string;
   /** The global model to start from (h5); without it, the seeded initial model named by `model`. */
   readonly init?: string | undefined;
+  /** What that has to be, by its sha256. */
+  readonly initSha256?: string | undefined;
   /** What the client holds out (npz): the model is tested on it before and after. */
   readonly clientTest?: string | undefined;
   readonly model: ModelValues;

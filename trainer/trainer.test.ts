@@ -1,6 +1,7 @@
 /** The trainer and the initial model as programs: what they write, what they refuse, how they stop. */
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
@@ -103,6 +104,27 @@ describe('fedbatch train', () => {
     const own = await train('--model', 'mlp', '--out', path('b.h5'));
     assert.equal(own.exitCode, 0, own.stderr);
     assert.equal(JSON.parse(given.stdout).sha256, JSON.parse(own.stdout).sha256);
+  });
+
+  it('refuses another --init than the one that is known by its hash', async () => {
+    const out = ['--out', path('known.h5')];
+    const known = sha256(await readFile(path('global.h5')));
+    const given = ['--init', path('global.h5'), ...out, '--init-sha256'];
+    const other = await train(...given, 'a'.repeat(64));
+    assert.equal(other.exitCode, 3, other.stderr);
+    assert.match(
+      other.stderr,
+      new RegExp(
+        `global\\.h5: expected a Keras model .* \\(sha256 a{12}…\\), found another one \\(${known.slice(0, 12)}…\\)`,
+      ),
+    );
+    assert.ok(!existsSync(path('known.h5')));
+    for (const wrong of [
+      [...given, 'abc'],
+      [...out, '--init-sha256', known],
+    ])
+      assert.equal((await train(...wrong)).exitCode, 2);
+    assert.equal((await train(...given, known)).exitCode, 0);
   });
 
   it('trains a compiled model with its own optimizer, and says so', async () => {

@@ -137,7 +137,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
       const done = await target.run(commands, {
         ...{ reporter, signal, ...tolerance, quorum, schema: trainResultSchema },
         // The same clients on another model is other work.
-        identity: global.sha256,
+        global,
       });
       let trained: ReturnType<typeof settleTraining>;
       try {
@@ -168,7 +168,7 @@ export function createKubeRunner(run: KubeRun): KubeRunner {
         : { ...whole, reported: reported.map(({ epochs: _, ...each }) => each) };
       const command = aggregateCommand(
         source,
-        { round, clients: start.selected },
+        { round, clients: start.selected, global: { sha256: start.parent } },
         { minUpdates: Math.min(quorum, updates.length), record: RECORD_FILE },
       );
       const aggregating = runOne(command, { schema: aggregateResultSchema, facts });

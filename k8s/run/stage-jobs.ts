@@ -9,6 +9,7 @@ import {
   trainCommand,
 } from '../../pipeline/commands/stage-commands.js';
 import { type EachTask, eachCommand } from '../../pipeline/rounds/on-clients.js';
+import type { GlobalModel } from '../../pipeline/rounds/runner.js';
 import type { Values } from '../manifests/placeholders.js';
 import { recorderContainer, seeNoShards, seeOwn } from '../manifests/sight.js';
 import { containerOf, inImage, QUEUE_LABEL, readStage, stageOf } from '../manifests/stages.js';
@@ -35,8 +36,8 @@ export interface JobDetails {
   readonly facts?: object | undefined;
   /** Pods that are enough of it; by default all. */
   readonly quorum?: number | undefined;
-  /** What tells work of equal commands apart; the facts, where nothing is given. */
-  readonly identity?: string | undefined;
+  /** The global model that its clients start from. */
+  readonly global?: Pick<GlobalModel, 'sha256'> | undefined;
   readonly retries?: number | undefined;
   readonly deadlineSeconds?: number | undefined;
 }
@@ -124,12 +125,11 @@ export function stageJobs(plan: JobPlan) {
       const [command] = commands;
       if (command === undefined) throw new Error('a Job without a command');
       const { stage: name, round } = command;
-      const { facts, identity } = details;
-      if (name === 'train')
-        return planned(plan, { stage: name, round, identity, ...trainers(commands, details) });
+      const { facts } = details;
+      if (name === 'train') return planned(plan, { stage: name, round, ...trainers(commands, details) });
       const job = stage(command);
       const container = containerOf(job);
-      const shape = { stage: name as StageLabel, round, job, facts, identity, container: container.name };
+      const shape = { stage: name as StageLabel, round, job, facts, container: container.name };
       if (name === 'evaluate')
         return planned(plan, { ...shape, job: recording('tested'), first: [container] });
       if (name !== 'aggregate')
@@ -160,7 +160,7 @@ export function stageJobs(plan: JobPlan) {
   function trainers(commands: readonly StageCommand[], details: JobDetails) {
     const clients = commands.map(({ client }) => client ?? 0);
     const { round = 1 } = commands[0] ?? {};
-    const job = stage(trainCommand(source, { round, clients }));
+    const job = stage(trainCommand(source, { round, clients, global: details.global }));
     if (isolates) seeOwn(job, paths.round(round), paths);
     if (clientsPerPod > 1)
       trainInTurn(containerOf(job), { clientsPerPod, round, retries: details.retries ?? 0 });
@@ -228,7 +228,9 @@ function recorder(
   return container;
 }
 
-interface StageShape extends Pick<JobDetails, 'facts' | 'identity'> {
+interface StageShape extends Pick<JobDetails, 'facts'> {
+  /** What tells work of equal commands apart; the facts, where nothing is given. */
+  readonly identity?: string;
   readonly stage: StageLabel;
   readonly round?: number | undefined;
   readonly job: V1Job;

@@ -52,6 +52,14 @@ export function minMetricOption(): Option {
   ).argParser((text) => parseThreshold(parseOption(METRIC_TYPE, text) as string));
 }
 
+/** An option that tells the sha256 of a file. */
+export function hashOption(flags: string, help: string): Option {
+  return new Option(flags, help).argParser((text) => {
+    if (/^[0-9a-f]{64}$/.test(text)) return text;
+    throw new InvalidArgumentError(`Expected a sha256, 64 lower-case hexadecimal digits, found "${text}".`);
+  });
+}
+
 /** `--name`: what people call a run. */
 export function nameOption(): Option {
   return new Option('--name <text>', 'what lists of runs call it; nothing depends on it').argParser(

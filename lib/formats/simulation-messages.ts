@@ -1,7 +1,13 @@
 /** What the pipeline and the simulator say to each other: one JSON object per line, a reply for each request. */
 import { z } from 'zod';
 import { heldOutTestSchema } from './accuracy-record.js';
-import { clientReasonField, countField as count, lossField as loss, privacySpentSchema } from './fields.js';
+import {
+  clientReasonField,
+  countField as count,
+  hashField,
+  lossField as loss,
+  privacySpentSchema,
+} from './fields.js';
 import { clipNormField, epochsField, measuresField } from './stage-results.js';
 
 /** A round's training: the clients' updates go into the strategy as they come, in the clients' order. */
@@ -9,6 +15,7 @@ const trainRequestSchema = z.strictObject({
   request: z.literal('train'),
   round: count.min(1),
   global: z.string().describe('File of the global model that the round starts from.'),
+  sha256: hashField.optional().describe('What that file has to be: another one is refused.'),
   clients: z.array(count).min(1),
   learningRate: z
     .number()

@@ -1,8 +1,9 @@
 /** What a run's settings mean for the clients of a round. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
-import { roundLearningRate } from './stage-commands.js';
+import { aggregateCommand, roundLearningRate, type StageCommand, trainCommand } from './stage-commands.js';
 
 const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
   seed: 0,
@@ -17,6 +18,22 @@ const settings = (training: Partial<RunSettings['training']>): RunSettings => ({
     fraction: 1,
     minClients: 1,
   },
+});
+
+test('the stages of a round are told what its global model has to be, where that is known', () => {
+  const source = { settings: settings({}), paths: volumePaths('/volume'), threads: 1 };
+  const round = { round: 2, clients: [0, 1] };
+  const global = { sha256: 'a'.repeat(64) };
+  const after = (flag: string, { arguments: words }: StageCommand) =>
+    words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined;
+  const files = { minUpdates: 1 };
+  assert.equal(after('--init-sha256', trainCommand(source, { ...round, global }, 0)), global.sha256);
+  assert.equal(
+    after('--parent-sha256', aggregateCommand(source, { ...round, global }, files)),
+    global.sha256,
+  );
+  assert.equal(after('--init-sha256', trainCommand(source, round, 0)), undefined);
+  assert.equal(after('--parent-sha256', aggregateCommand(source, round, files)), undefined);
 });
 
 test('the rate is the same in every round unless a schedule is asked for', () => {

@@ -4,6 +4,7 @@ import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
 import { modelFile } from '../../lib/settings/parts/data.js';
 import { type RunSettings, settingArguments } from '../../lib/settings/table.js';
+import type { GlobalModel } from '../rounds/runner.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {
@@ -31,7 +32,12 @@ export interface StageCommand {
 interface RoundSelection {
   readonly round: number;
   readonly clients: readonly number[];
+  /** The global model that it starts from, where that is known: a stage refuses another one. */
+  readonly global?: Pick<GlobalModel, 'sha256'> | undefined;
 }
+
+const isOfHash = (flag: string, global: RoundSelection['global']): readonly string[] =>
+  global === undefined ? [] : [flag, global.sha256];
 
 /** Deals the dataset to the clients. */
 export function splitCommand({ settings, paths }: CommandSource): StageCommand {
@@ -79,7 +85,7 @@ export function initCommand({ settings, paths }: CommandSource): StageCommand {
  */
 export function trainCommand(
   { settings, paths, threads }: CommandSource & { readonly threads: number },
-  { round, clients }: RoundSelection,
+  { round, clients, global }: RoundSelection,
   client?: number,
 ): StageCommand {
   const files = paths.round(round);
@@ -94,6 +100,7 @@ export function trainCommand(
     arguments: [
       ...['--data', data],
       ...['--init', files.globalModel],
+      ...isOfHash('--init-sha256', global),
       ...['--out', update],
       ...settingArguments('train', settings, {
         'training.learningRate': roundLearningRate(settings, { round, clients }),
@@ -138,7 +145,7 @@ interface AggregateFiles {
 /** Makes a round's updates the next global model. */
 export function aggregateCommand(
   source: CommandSource,
-  { round, clients }: RoundSelection,
+  { round, clients, global }: RoundSelection,
   { minUpdates, record, out = source.paths.round(round + 1).globalModel }: AggregateFiles,
 ): StageCommand {
   const { settings, paths } = source;
@@ -154,6 +161,7 @@ export function aggregateCommand(
       ...['--manifest', paths.manifest],
       ...['--out', out],
       ...['--parent', globalModel],
+      ...isOfHash('--parent-sha256', global),
       ...['--round', `${round}`],
       ...['--min-updates', `${minUpdates}`],
       ...settingArguments('aggregate', settings),

@@ -99,7 +99,12 @@ async function trainRound(
   const learningRate = roundLearningRate(run.settings, task);
   const request = {
     ...{ request: 'train' as const, round, learningRate },
-    ...{ global: global.file, clients: [...clients], stateIn: stateFiles(run, round)?.in },
+    ...{
+      global: global.file,
+      sha256: global.sha256,
+      clients: [...clients],
+      stateIn: stateFiles(run, round)?.in,
+    },
   };
   const from = performance.now();
   const { result, seconds, took } = await stopwatch(() => started().ask(request, trainReplySchema));

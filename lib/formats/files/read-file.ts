@@ -171,6 +171,18 @@ export async function sha256OfFile(path: string, what: string): Promise<string> 
   }
 }
 
+/** @throws {DataError} for a file that is not the one that is known by its sha256: another one lies there since, or it is damaged */
+export function requireHash(
+  file: string,
+  what: string,
+  { known, found }: { readonly known: string | undefined; readonly found: string },
+): void {
+  if (known === undefined || found === known) return;
+  const short = (hash: string) => `${hash.slice(0, 12)}…`;
+  const expected = `${what} (sha256 ${short(known)})`;
+  throw new DataError({ file, expected, found: `another one (${short(found)})` });
+}
+
 /** What the system's refusal to read a file means to a user. */
 export function unreadableFile(path: string, what: string, cause: unknown): DataError {
   const code = errorCode(cause);
