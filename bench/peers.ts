@@ -52,10 +52,20 @@ export async function prepareFlower(): Promise<Peer> {
   return { command, name: `Flower ${await versionOf(command, 'flwr')}` };
 }
 
-/** Flower's simulation with PyTorch 2: beside it the PyTorch of `preparePyTorch`. @throws {SkippedError} */
-export async function prepareFlowerSimulation(): Promise<Peer> {
+/** Flower's simulation with PyTorch 2. @throws {SkippedError} */
+export const prepareFlowerSimulation = (): Promise<Peer> => withPyTorch(prepareFlower);
+
+/** pfl-research with PyTorch 2: an environment with PyPI's. @throws {SkippedError} */
+export const preparePfl = (): Promise<Peer> =>
+  withPyTorch(async () => {
+    const command = await prepareEnvironment('pfl');
+    return { command, name: `pfl ${await versionOf(command, 'pfl')}` };
+  });
+
+/** A simulator, and beside it the PyTorch of `preparePyTorch`. */
+async function withPyTorch(prepare: () => Promise<Peer>): Promise<Peer> {
   const torch = await preparePyTorch();
-  const { command, name } = await prepareFlower();
+  const { command, name } = await prepare();
   const where = "import sysconfig; print(sysconfig.get_path('platlib'))";
   const { stdout } = await sampleProcess(torch.command, ['-c', where]);
   return { command, name: `${name}, ${torch.name}`, environment: { PYTHONPATH: stdout.trim() } };

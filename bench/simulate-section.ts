@@ -1,11 +1,11 @@
-/** Rounds of thousands of virtual clients, beside Flower's simulation with PyTorch on the same work. */
+/** Rounds of thousands of virtual clients, beside what Flower and pfl-research simulate with PyTorch on the same work. */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../lib/observability/format.js';
 import { interleave, sampleProcess } from './measure.js';
-import { availablePeers, type Peer, prepareFlowerSimulation } from './peers.js';
+import { availablePeers, type Peer, prepareFlowerSimulation, preparePfl } from './peers.js';
 import { formatRatio, medianOf, ratioByRound, type Table } from './report.js';
 import { type BenchOptions, fedbatch, peerScript, type Section, withDirectory } from './section.js';
 
@@ -14,7 +14,7 @@ interface Simulation {
   readonly clients: number;
   readonly fraction: number;
   readonly rounds: number;
-  /** Whether the other side runs it too. */
+  /** Whether the other sides run it too. */
   readonly beside: boolean;
 }
 
@@ -35,9 +35,9 @@ const OURS = 'fedbatch';
 interface SimulationFigures {
   readonly roundSeconds: number;
   readonly clientsPerSecond: number;
-  /** Until the workers were there, once in a run; unknown for the other side. */
+  /** Until the workers were there, once in a run; unknown for the others. */
   readonly startSeconds: number | null;
-  /** Workers' time from then on that was no training step, for each client; unknown for the other side. */
+  /** Workers' time from then on that was no training step, for each client; unknown for the others. */
   readonly overheadMs: number | null;
   /** The largest process that the run started: the simulator, or an actor. */
   readonly peakBytes: number;
@@ -50,20 +50,22 @@ export const benchSimulate: Section = (options) => compare(FEW, options);
 /** 10,000 clients. */
 export const benchSimulateMany: Section = (options) => compare(MANY, options);
 
-/** Simulations on both sides in turn. */
+/** Simulations on all sides in turn. */
 async function compare(
   simulations: readonly Simulation[],
   { data, rounds, journal }: BenchOptions,
 ): Promise<Table> {
-  const { peers, notes } = await availablePeers({ flower: prepareFlowerSimulation });
-  const { flower } = peers;
+  const { peers, notes } = await availablePeers({ flower: prepareFlowerSimulation, pfl: preparePfl });
   const rows: string[][] = [];
   for (const simulation of simulations) {
     const sides: Record<string, () => Promise<SimulationFigures>> = {
       [OURS]: () => withDirectory((directory) => runOurs(simulation, { data, directory })),
-      ...(flower !== undefined && simulation.beside
-        ? { [flower.name]: () => runFlower(simulation, { data, peer: flower }) }
-        : {}),
+      ...Object.fromEntries(
+        Object.entries(simulation.beside ? peers : {}).map(([name, peer]) => [
+          peer.name,
+          () => runPeer(simulation, { data, peer, script: peerScript(`${name}_simulation.py`) }),
+        ]),
+      ),
     };
     const name = `simulate, K = ${simulation.clients}, C = ${simulation.fraction}`;
     rows.push(...simulationRows(simulation, await interleave({ rounds, journal, name }, sides)));
@@ -81,7 +83,7 @@ async function compare(
       'all processes',
     ],
     rows,
-    notes: [...notes, `${availableParallelism()} workers side by side with one thread each, on both sides.`],
+    notes: [...notes, `${availableParallelism()} workers side by side with one thread each, on all sides.`],
   };
 }
 
@@ -153,12 +155,13 @@ async function runOurs(simulation: Simulation, { data, directory }: OurRun): Pro
   };
 }
 
-interface FlowerRun {
+interface PeerRun {
   readonly data: string;
   readonly peer: Peer;
+  readonly script: string;
 }
 
-async function runFlower(simulation: Simulation, { data, peer }: FlowerRun): Promise<SimulationFigures> {
+async function runPeer(simulation: Simulation, { data, peer, script }: PeerRun): Promise<SimulationFigures> {
   const { clients, fraction, rounds } = simulation;
   const settings = {
     data: resolve(data),
@@ -169,8 +172,7 @@ async function runFlower(simulation: Simulation, { data, peer }: FlowerRun): Pro
     jobs: availableParallelism(),
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const script = peerScript('flower_simulation.py');
-  // Ray's actors import the script's neighbours, too.
+  // Processes that the script starts import its neighbours, too.
   const path = [peer.environment?.PYTHONPATH, resolve('bench', 'peers')].join(':');
   const sample = await sampleProcess(peer.command, [script, ...flags], { PYTHONPATH: path });
   const told = JSON.parse(sample.stdout.trimEnd().split('\n').at(-1) ?? '') as {
