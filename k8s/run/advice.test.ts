@@ -7,7 +7,7 @@ import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import type { StageError } from '../../lib/core/errors.js';
 import { forMany } from '../../lib/system/abort.js';
 import { type ClusterOptions, type FakeCluster, objectsOf } from '../../test/kube/cluster.js';
-import { kindNamed } from '../../test/kube/objects.js';
+import { type KubeObject, kindNamed } from '../../test/kube/objects.js';
 import {
   keepingReporter,
   playedCluster,
@@ -182,6 +182,41 @@ test('a server that goes away for a while is told of once, however much is asked
   ]);
 });
 
+test('pods are told page by page, without what nobody looks at, and once more from the start where a page is too old', async (t) => {
+  const pages: number[] = [];
+  let isCompacted = false;
+  const cluster = await playedCluster(t, {
+    fault: ({ verb, resource }) => {
+      if (verb !== 'list' || resource !== 'pods') return undefined;
+      pages.push(pages.length);
+      // Between the second page and the third.
+      if (pages.length === 3) {
+        addPod('late');
+        cluster.store.compact();
+        isCompacted = true;
+      }
+      return undefined;
+    },
+  });
+  const addPod = (name: string) =>
+    cluster.store.create({
+      ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'team', labels: { a: 'b' } } },
+      spec: { containers: [{ name: 'trainer', env: [{ name: 'FEDBATCH_CLIENTS', value: '0,1' }] }] },
+    } as KubeObject);
+  const names = ['p0', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+  for (const name of names) addPod(name);
+  const api = await apiOf(cluster, 3);
+  const { items, version } = await api.listPods({ labels: 'a=b' });
+  assert.ok(isCompacted);
+  assert.deepEqual(items.map(({ metadata }) => metadata?.name).sort(), ['late', ...names]);
+  assert.equal(pages.length, 6, 'two pages, one that was too old, and three');
+  assert.equal(Number(version), cluster.store.revision());
+  assert.deepEqual(
+    items.map(({ spec }) => spec?.containers.map(({ name, env }) => [name, env])),
+    items.map(() => [['trainer', undefined]]),
+  );
+});
+
 test('a server that has never answered is not waited for', async (t) => {
   const cluster = await playedCluster(t, {
     fault: () => ({ kind: 'refuse', code: 503, retryAfterSeconds: 30, message: 'no backend' }),
@@ -198,10 +233,11 @@ test('a server that has never answered is not waited for', async (t) => {
   assert.deepEqual(api.lines, []);
 });
 
-async function apiOf({ kubeconfig }: Pick<FakeCluster, 'kubeconfig'>) {
+async function apiOf({ kubeconfig }: Pick<FakeCluster, 'kubeconfig'>, podsAtOnce?: number) {
   const reporter = keepingReporter();
   const signal = forMany(new AbortController().signal);
-  const api = await clusterApi(await findCluster({ kubeconfig }), { signal, reporter });
+  const pages = podsAtOnce === undefined ? {} : { podsAtOnce };
+  const api = await clusterApi(await findCluster({ kubeconfig }), { signal, reporter, ...pages });
   return { ...api, lines: reporter.lines };
 }
 

@@ -103,6 +103,16 @@ const ANSWER_MS = 30_000;
 const WATCH_SECONDS = 60;
 const WATCH_SLACK_MS = 10_000;
 
+/** So many pods are told at once: the text of thousands would take more memory than all that is kept of them. */
+const PODS_AT_ONCE = 500;
+
+/** What nobody here looks at, and thousands of pods would keep: the list of all clients, and who has set which field. */
+function drop({ metadata, spec }: V1Pod): void {
+  delete metadata?.managedFields;
+  for (const container of [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])])
+    delete container.env;
+}
+
 const noApiServer = (server: string) =>
   new UsageError(
     `${server} does not answer as a Kubernetes API server does: check the server of the kubeconfig.`,
@@ -111,7 +121,11 @@ const noApiServer = (server: string) =>
 /** The cluster of a connection. */
 export async function clusterApi(
   { transport, namespace, server, isInside }: Connection,
-  { signal, reporter }: { readonly signal: AbortSignal; readonly reporter: Reporter },
+  {
+    signal,
+    reporter,
+    podsAtOnce = PODS_AT_ONCE,
+  }: { readonly signal: AbortSignal; readonly reporter: Reporter; readonly podsAtOnce?: number },
 ): Promise<ClusterApi> {
   const client = await import('@kubernetes/client-node');
   const library: Parameters<typeof client.wrapHttpLibrary>[0] = {
@@ -182,6 +196,22 @@ export async function clusterApi(
     if (!Array.isArray(answer?.items)) throw noApiServer(server);
     return { items: answer.items, version: answer.metadata?.resourceVersion ?? '' };
   };
+  const listPods = async (selection: ObjectSelection): Promise<Listed<V1Pod>> => {
+    const page = (more: { readonly _continue?: string } = {}) =>
+      core.listNamespacedPod({ ...select(selection), limit: podsAtOnce, ...more });
+    const items: V1Pod[] = [];
+    for (let answer = await ask(() => page()); ; ) {
+      const { items: pods, version } = listed(answer);
+      for (const pod of pods) drop(pod);
+      items.push(...pods);
+      const next = answer.metadata?._continue;
+      if (!next) return { items, version };
+      const more = await unless(410, () => page({ _continue: next }));
+      // The server no longer knows what was there at the first page.
+      if (more === undefined) return await listPods(selection);
+      answer = more;
+    }
+  };
   const patchJob = async (name: string, body: object): Promise<void> => {
     await ask(() => batch.patchNamespacedJob({ name, namespace, body, fieldManager: MANAGER }, merge));
   };
@@ -203,7 +233,7 @@ export async function clusterApi(
       patchJob(name, { metadata: { annotations }, spec: { activeDeadlineSeconds: 0 } }),
     setDeadline: (name, seconds) => patchJob(name, { spec: { activeDeadlineSeconds: seconds } }),
     listJobs: async (selection) => listed(await ask(() => batch.listNamespacedJob(select(selection)))),
-    listPods: async (selection) => listed(await ask(() => core.listNamespacedPod(select(selection)))),
+    listPods,
     listEvents: async (selection) =>
       listed(await ask(() => core.listNamespacedEvent(select(selection)))).items,
     listConfigMaps: async (selection) =>
@@ -266,7 +296,9 @@ export async function clusterApi(
       // The last line of a connection that was cut off is none.
       const onLine = (line: string) => {
         const event = parseObject(line);
-        if (event !== undefined) onEvent(event as unknown as Parameters<typeof onEvent>[0]);
+        if (event === undefined) return;
+        if (kind === 'pods' && event.object !== undefined) drop(event.object as V1Pod);
+        onEvent(event as unknown as Parameters<typeof onEvent>[0]);
       };
       const untilOver = (over: AbortSignal) => readLines(transport, { url, onLine, signal: over });
       try {

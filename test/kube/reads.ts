@@ -7,13 +7,27 @@ import type { Target } from './target.js';
 /** Between two bookmarks of a watch. */
 const BOOKMARK_MS = 1_000;
 
-/** Answers a list. */
+/** What is left of lists that are told in pages, as it was at their first page: by store, then by what goes on with them. */
+const LEFT = new WeakMap<Store, Map<string, readonly KubeObject[]>>();
+
+/** Answers a list, or a page of one. @throws {ApiError} 410 where the version of its first page is no longer known */
 export function list(
   store: Store,
   { resource, namespace, query }: Pick<Target, 'resource' | 'namespace' | 'query'>,
 ): object {
-  const items = store.list(resource, namespace).filter((each) => isWanted(each, query));
-  const metadata = { resourceVersion: `${store.revision()}` };
+  const left = LEFT.get(store) ?? new Map<string, readonly KubeObject[]>();
+  LEFT.set(store, left);
+  const token = query.get('continue');
+  const [version = ''] = token?.split(' ') ?? [`${store.revision()}`];
+  if (token !== null) store.since(Number(version));
+  const all =
+    (token === null ? undefined : left.get(token)) ??
+    store.list(resource, namespace).filter((each) => isWanted(each, query));
+  const limit = Number(query.get('limit') ?? all.length);
+  const items = all.slice(0, limit);
+  const more = items.length < all.length ? { continue: `${version} ${left.size}` } : {};
+  if (more.continue !== undefined) left.set(more.continue, all.slice(limit));
+  const metadata = { resourceVersion: version, ...more };
   return { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata, items };
 }
 
