@@ -66,7 +66,7 @@ export function aggregateCli({ reporter, signal }: ProgramContext): Command {
     .addOption(
       new Option(
         '--clients <list>',
-        'the clients of the round, e.g. 3,7,12: only their updates count, each in --dir as <client>.h5',
+        'the clients of the round, e.g. 3,7,12 or 0-99: only their updates count, each in --dir as <client>.h5',
       )
         .env('FEDBATCH_CLIENTS')
         .argParser(clientList),

@@ -31,7 +31,7 @@ function inTurnCli(context: ProgramContext): Command {
     .option('--retries <count>', 'how often a client that fails is tried again', integerOption(), 0)
     .option('--round <r>', 'number of the round', integerOption({ min: 1 }), 1)
     .addOption(
-      new Option('--clients <list>', 'the clients of the round, e.g. 3,7,12')
+      new Option('--clients <list>', 'the clients of the round, e.g. 3,7,12 or 0-99')
         .env('FEDBATCH_CLIENTS')
         .argParser(clientList)
         .makeOptionMandatory(),

@@ -1,5 +1,6 @@
 /** What the tests know of each target: which containers it starts, in order, what it refuses, how its objects are checked. */
 import assert from 'node:assert/strict';
+import { readClientList } from '../lib/federation/client-list.js';
 import { INDEXED_CLIENT } from '../lib/formats/volume.js';
 import type { WorkflowName } from '../workflows/render-workflow.js';
 import type { DEFINITIONS } from './cluster/definitions.js';
@@ -274,7 +275,7 @@ export function argumentsOf({ command, env }: StartedContainer): readonly string
   const { JOB_COMPLETION_INDEX: index, FEDBATCH_CLIENTS: clients = '' } = env;
   const words = command.filter((word) => word.startsWith('--'));
   if (index === undefined) return words;
-  const client = clients.split(',')[Number(index)] ?? '';
+  const client = `${readClientList(clients)?.[Number(index)] ?? ''}`;
   return [...words.map((word) => word.replaceAll(INDEXED_CLIENT, client)), `--client=${client}`];
 }
 

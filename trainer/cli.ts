@@ -56,7 +56,7 @@ export function trainCli(context: ProgramContext): Command {
     .addOption(
       new Option(
         '--clients <list>',
-        'the clients of the round, e.g. 3,7,12; --client-index says which of them this is (default: all)',
+        'the clients of the round, e.g. 3,7,12 or 0-99; --client-index says which of them this is (default: all)',
       )
         .env('FEDBATCH_CLIENTS')
         .argParser(clientList),

@@ -1,5 +1,6 @@
 /** The placeholders of the templates: what each one means, what stands in its place by default, which values it takes. */
 import { UsageError } from '../../lib/core/errors.js';
+import { readClientList } from '../../lib/federation/client-list.js';
 import { flagOf } from '../../lib/settings/setting.js';
 import { settingAt } from '../../lib/settings/table.js';
 import { expectedOf, parseText } from '../../lib/settings/value-type.js';
@@ -28,7 +29,10 @@ const resourceName = like(
   'a name of small letters, digits, - and .',
 );
 const address = like(/^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f:]*:[0-9a-f:]+)$/i, 'an IP address');
-const clientList = like(/^(\d+(,\d+)*)?$/, 'numbers of clients, such as 3,7,12');
+const clientList: Kind = {
+  accepts: (text) => readClientList(text) !== undefined,
+  expected: 'numbers of clients, such as 3,7,12 or 0-99',
+};
 const folder = like(/^\/[\w./-]+$/, 'the path of a folder in the container, such as /mnt/runs');
 const modelUri = like(/^[a-z][a-z0-9+.-]*:\/\/[\w./-]+$/, 'an address such as pvc://fedbatch/runs/first');
 const apiPort = like(/^[1-9]\d{0,4}$/, 'a port');

@@ -1,5 +1,6 @@
 /** The Jobs of a run, made from the templates: the same images, limits and security, other names and arguments. */
 import type { V1ConfigMap, V1Container, V1Job } from '@kubernetes/client-node';
+import { writeClientList } from '../../lib/federation/client-list.js';
 import { volumePaths } from '../../lib/formats/volume.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import {
@@ -195,7 +196,7 @@ function indexed(
   const variable = container.env?.find(({ name }) => name === 'FEDBATCH_CLIENTS');
   if (spec === undefined || variable === undefined)
     throw new Error('the template of the trainer has no clients');
-  variable.value = clients.join(',');
+  variable.value = writeClientList(clients);
   const pods = Math.ceil(clients.length / clientsPerPod);
   spec.completions = pods;
   spec.parallelism = pods;

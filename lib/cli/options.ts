@@ -1,5 +1,6 @@
 /** Options, and parsers of option values, that several commands share; what is wrong is told with the flag. */
 import { InvalidArgumentError, Option } from 'commander';
+import { readClientList } from '../federation/client-list.js';
 import { parseThreshold } from '../federation/metrics.js';
 import { parseOption } from '../settings/options.js';
 import { SCALE_TYPE } from '../settings/parts/data.js';
@@ -75,9 +76,9 @@ export function tagOption(help: string): Option {
   ]);
 }
 
-/** Numbers with commas between them; none for an empty list. */
+/** Numbers and ranges of clients; none for an empty list. */
 export function clientList(text: string): readonly number[] {
-  if (text.trim() === '') return [];
-  if (/^\d+(,\d+)*$/.test(text.trim())) return text.split(',').map(Number);
-  throw new InvalidArgumentError(`Expected numbers of clients such as 3,7,12, found "${text}".`);
+  const clients = readClientList(text.trim());
+  if (clients !== undefined) return clients;
+  throw new InvalidArgumentError(`Expected numbers of clients such as 3,7,12 or 0-99, found "${text}".`);
 }

@@ -4,7 +4,6 @@ import { clientSide, FEDAVG, keepsState } from '../../lib/federation/strategies/
 import { INDEXED_CLIENT, type VolumePaths } from '../../lib/formats/volume.js';
 import { modelFile } from '../../lib/settings/parts/data.js';
 import { type RunSettings, settingArguments } from '../../lib/settings/table.js';
-import type { GlobalModel } from '../rounds/runner.js';
 
 /** What the commands of a run are made from. */
 export interface CommandSource {
@@ -33,7 +32,7 @@ interface RoundSelection {
   readonly round: number;
   readonly clients: readonly number[];
   /** The global model that it starts from, where that is known: a stage refuses another one. */
-  readonly global?: Pick<GlobalModel, 'sha256'> | undefined;
+  readonly global?: { readonly sha256: string } | undefined;
 }
 
 const isOfHash = (flag: string, global: RoundSelection['global']): readonly string[] =>

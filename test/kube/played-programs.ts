@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { type KubeRunOptions, runOnCluster } from '../../k8s/run/run.js';
 import { isFedbatchError } from '../../lib/core/errors.js';
+import { readClientList } from '../../lib/federation/client-list.js';
 import type { Reporter } from '../../lib/observability/events.js';
 import type { RunSettings } from '../../lib/settings/table.js';
 import { forMany } from '../../lib/system/abort.js';
@@ -86,7 +87,7 @@ export function playedResult(
 function clientsOf(pod: KubeObject): readonly number[] {
   const env: readonly { readonly name: string; readonly value?: string }[] = pod.spec.containers[0].env ?? [];
   const list = env.find(({ name }) => name === 'FEDBATCH_CLIENTS')?.value ?? '';
-  return list === '' ? [] : list.split(',').map(Number);
+  return readClientList(list) ?? [];
 }
 
 function clientsPerPodOf(pod: KubeObject): number {
