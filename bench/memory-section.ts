@@ -10,12 +10,12 @@ import { type BenchOptions, fedbatch, peerScript, withDirectory } from './sectio
 const CLIENTS = [0, 1, 2];
 /** Units of the hidden layers, by what they come to. */
 const MODELS = { '1.0 million': '1000,250', '5.0 million': '2000,1700', '25.0 million': '4900,4300' };
-/** Too large to be trained three times for a figure: models of other seeds stand for its updates. */
+/** Too large to be trained for each of its updates: models of other seeds stand for these. */
 const LARGE = ['244 million', '15000,15500'] as const;
 /** Whose mean of the same updates stands beside ours, by `bench/peers/<key>_mean.py`, and in what precision it adds. */
 const MEANS = { h5py: 'float64', nvflare: 'float32', flower: 'float32' };
 
-/** Trainer, aggregator and evaluator as whole processes, on models of 1, 5 and 25 million parameters. */
+/** Trainer, aggregator and evaluator as whole processes, on models of 1, 5, 25 and 244 million parameters. */
 export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Table> {
   return withDirectory(async (directory) => {
     const at = (name: string) => join(directory, name);
@@ -35,24 +35,27 @@ export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Ta
         ]),
       ),
     });
+    const train = (model: string, client: number, optimizer: string, out: string) =>
+      fedbatch(
+        ...['train', '--data', at(`data/${client}.npz`), '--client', `${client}`, '--init', model],
+        ...['--optimizer', optimizer, '--batch', '32', '--local-steps', '3'],
+        ...['--threads', '2', '--out', out],
+      );
+    const training = (model: string) => ({
+      'train, 3 steps of 32, SGD': () => train(model, 0, 'sgd', at('sgd.h5')),
+      'train, 3 steps of 32, Adam': () => train(model, 0, 'adam', at('adam.h5')),
+    });
     const rows: (readonly string[])[] = [];
     for (const [parameters, hidden] of Object.entries(MODELS)) {
       const model = at(`${hidden}.h5`);
       const kind = ['--model', 'mlp', '--hidden', hidden];
       await fedbatch('init', '--data', at('data/0.npz'), ...kind, '--out', model);
-      const train = (client: number, optimizer: string, out: string) =>
-        fedbatch(
-          ...['train', '--data', at(`data/${client}.npz`), '--client', `${client}`, '--init', model],
-          ...['--optimizer', optimizer, '--batch', '32', '--local-steps', '3'],
-          ...['--threads', '2', '--out', out],
-        );
       const updates = CLIENTS.map((client) => at(`updates-${hidden}/${client}.h5`));
-      for (const client of CLIENTS) await train(client, 'sgd', updates[client] as string);
+      for (const client of CLIENTS) await train(model, client, 'sgd', updates[client] as string);
       const samples = await interleave(
         { rounds, journal, name: `memory, ${parameters}` },
         {
-          'train, 3 steps of 32, SGD': () => train(0, 'sgd', at('sgd.h5')),
-          'train, 3 steps of 32, Adam': () => train(0, 'adam', at('adam.h5')),
+          ...training(model),
           ...average(updates, '--parent', model),
           'test on 600 images': () => fedbatch('evaluate', '--model', model, '--data', at('data/test.npz')),
         },
@@ -68,7 +71,10 @@ export async function benchMemory({ rounds, journal }: BenchOptions): Promise<Ta
       );
     const [global = '', ...updates] = models;
     const name = `memory, ${parameters}`;
-    const samples = await interleave({ rounds, journal, name }, average(updates, '--parent', global));
+    const samples = await interleave(
+      { rounds, journal, name },
+      { ...training(global), ...average(updates, '--parent', global) },
+    );
     rows.push(...memoryRows(samples, { parameters, fileBytes: (await stat(global)).size }));
     const header = ['parameters', 'file', 'stage', 'peak memory', 'times the file', 'processor', 'wall time'];
     return { header, rows, notes };
