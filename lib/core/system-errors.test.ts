@@ -35,6 +35,18 @@ test('the quota and a file that another machine removed are said in words', () =
   assert.equal(systemReason(new Error('no file at all')), 'no file at all');
 });
 
+test('an error that Node makes of two, of an operation and of closing the file, is the first', () => {
+  for (const name of ['ESTALE', 'EDQUOT', 'EACCES'] as const) {
+    const [first, second] = [systemError(name), systemError('EIO')];
+    // As `aggregateTwoErrors` of Node does: the code is told, and no number.
+    const { message, code } = first as NodeJS.ErrnoException;
+    const both = Object.assign(new AggregateError([first, second], message), { code });
+    assert.equal(errorCode(both), name);
+    assert.ok(isRefusal(both), name);
+    assert.ok(systemReason(both).endsWith(`(${name})`), systemReason(both));
+  }
+});
+
 test('what the system refuses is no bug, wherever it is thrown; what is not there may be one', () => {
   const full = systemError('ENOSPC', { syscall: 'mkdtemp', path: '/tmp/x' });
   const { message, exitCode } = toErrorMessage(full);

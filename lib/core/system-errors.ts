@@ -42,13 +42,15 @@ const IN_THE_WAY: Readonly<Record<string, string>> = {
 const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
 
 /** What Node calls a number that libuv has no name for: `fs.writeSync` the second, most others the first. */
-const UNNAMED = /^Unknown system error|^UNKNOWN$/;
+const UNNAMED = /^(?:Unknown system error (?<number>-\d+)|UNKNOWN)$/;
 
 /** The `code` of a Node system error, or an empty string. */
 export function errorCode(error: unknown): string {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return '';
   const { code, errno } = error as NodeJS.ErrnoException & { code: string };
-  return UNNAMED.test(code) ? (NAMES.get(Number(errno)) ?? code) : code;
+  const unnamed = UNNAMED.exec(code);
+  // Where closing the file has failed as well, Node throws both as one error, which has the code alone.
+  return (unnamed && NAMES.get(Number(errno ?? unnamed.groups?.number))) ?? code;
 }
 
 /** What a system error means to a user, with its name: `the disk is full (ENOSPC)`. */
