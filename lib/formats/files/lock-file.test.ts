@@ -48,6 +48,25 @@ test('so is one that is no lock of ours', async () => {
   (await takeLock(path)).release();
 });
 
+test('so are locks that losses of power have cut off alike, one after the other', {
+  timeout: 60_000,
+}, async () => {
+  for (const text of ['', '{"pid']) {
+    // Each holder is killed with its machine, which loses the end of what was not synced.
+    const holders = [];
+    for (let times = 0; times < 4; times++) {
+      holders.push(await takeLock(path));
+      for (const name of await readdir(directory)) await writeFile(join(directory, name), text);
+    }
+    assert.equal((await readdir(directory)).length, holders.length);
+    const lock = await takeLock(path);
+    await lock.requireHeld();
+    for (const holder of holders) await assert.rejects(holder.requireHeld(), /no longer held/);
+    lock.release();
+    assert.deepEqual(await readdir(directory), []);
+  }
+});
+
 test('a lock of another host stays: nobody here can tell whether that process lives', async () => {
   await writeFile(path, JSON.stringify({ pid: 1, host: 'elsewhere', since: 'noon' }));
   await assert.rejects(

@@ -5,7 +5,8 @@
  * POSIX and NFS promise: `link` makes a complete file appear under a name that nobody has, or fails.
  *
  * A holder's text holds a random number, so that no two are alike. The lock is a chain: `.lock`, then the file
- * `.lock-after-<hash of the text of the one before>`, and so on. The last of the chain holds the lock.
+ * `.lock-after-<hash of the texts of all before>`, and so on. The last of the chain holds the lock. Texts that a loss of
+ * power has cut off may be alike, empty ones for example: since all before count, no name of the chain comes twice.
  *
  *   take     Walk the chain. Nothing there: link `.lock`. The last one lives: refused. The last one is dead: link its
  *            successor, then read `.lock` again; if its text is not that of the walk, the chain is gone: start over.
@@ -23,7 +24,7 @@
  * therefore what lies there decides, not the answer. `.lock` is unlinked, never replaced: an NFS client that opens it
  * by a remembered handle is told that it is stale.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { link, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -40,7 +41,7 @@ import {
   lifeOf,
   lostMessage,
 } from './lock-holder.js';
-import { againIfStale, isAbsent } from './read-file.js';
+import { againIfStale, isAbsent, sha256 } from './read-file.js';
 
 /** A lock that is held until released. */
 export interface Lock {
@@ -103,20 +104,25 @@ export interface HeldLock {
 export async function lockHolder(file: string): Promise<HeldLock | undefined> {
   const path = resolve(file);
   const head = await readText(path).catch(() => undefined);
-  const holder = head === undefined ? undefined : holderIn(await lastOfChain(path, head));
+  const holder = head === undefined ? undefined : holderIn(lastOf(await chainFrom(path, head)));
   if (holder === undefined) return undefined;
   const { pid, host, since } = holder;
   return { pid, host, since, life: lifeOf(holder) };
 }
 
-/** The text of the last of the chain that begins with `head`. */
-async function lastOfChain(path: string, head: string): Promise<string> {
-  for (let last = head; ; ) {
-    const next = await readText(successor(path, last));
-    if (next === undefined) return last;
-    last = next;
+/** The texts of a chain, from that of `.lock` on. */
+type Chain = readonly [head: string, ...others: string[]];
+
+/** The chain that begins with `head`. */
+async function chainFrom(path: string, head: string): Promise<Chain> {
+  for (let chain: Chain = [head]; ; ) {
+    const next = await readText(successor(path, chain));
+    if (next === undefined) return chain;
+    chain = [...chain, next];
   }
 }
+
+const lastOf = (chain: Chain): string => chain.at(-1) ?? '';
 
 /** One walk of the chain; undefined when the lock changed hands meanwhile. */
 async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined> {
@@ -125,10 +131,10 @@ async function tryLock(path: string, guarded: Guarded): Promise<Lock | undefined
   if (head === undefined) {
     return (await create(path, { path, text })) ? heldLock(path, { head: text, text, guarded }) : undefined;
   }
-  const last = await lastOfChain(path, head);
-  const holder = holderIn(last);
+  const chain = await chainFrom(path, head);
+  const holder = holderIn(lastOf(chain));
   if (holder !== undefined && !isDead(holder)) throw new UsageError(heldMessage(path, holder, guarded));
-  const mine = successor(path, last);
+  const mine = successor(path, chain);
   if (!(await create(mine, { path, text }))) return undefined;
   if ((await readText(path)) === head) return heldLock(path, { head, text, guarded });
   await rm(mine, { force: true, recursive: true });
@@ -143,7 +149,7 @@ function heldLock(
   async function isHeld(): Promise<boolean> {
     try {
       const found = await readText(path);
-      return found === head && (await lastOfChain(path, found)) === text;
+      return found === head && lastOf(await chainFrom(path, found)) === text;
     } catch (error) {
       throw isFedbatchError(error) ? error : storageError(path, error);
     }
@@ -157,9 +163,10 @@ function heldLock(
   };
 }
 
-/** Where whoever comes after the holder of `text` puts its own. */
-function successor(path: string, text: string): string {
-  return `${path}-after-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+/** Where whoever comes after the last of a chain puts its own. */
+function successor(path: string, chain: Chain): string {
+  const hash = chain.reduce((before, text) => sha256(`${before}${text}`), '');
+  return `${path}-after-${hash.slice(0, 32)}`;
 }
 
 const temporaryPrefix = (path: string) => `${path}-new-`;
