@@ -1,6 +1,6 @@
 /** The groups of a round, read one after the other, each checked against the first one and what the user told. */
 import { resolve } from 'node:path';
-import { DataError, UsageError } from '../lib/core/errors.js';
+import { abbreviatedHash, DataError, UsageError } from '../lib/core/errors.js';
 import { formatShape } from '../lib/core/weights.js';
 import { USUAL_SCALE } from '../lib/federation/pixel-scale.js';
 import type { SumArray, WeightedSums } from '../lib/federation/weighted-mean.js';
@@ -108,7 +108,8 @@ function checkGroup(file: string, { sums, ...group }: GroupFile, expected: Expec
     if (found !== wanted) throw new DataError({ file, expected: say(wanted), found: say(found) });
   };
   require(expected.round, group.round, (round) => `updates of round ${round}`);
-  require(expected.parent, group.parent, (parent) => `updates of the global model ${parent.slice(0, 12)}…`);
+  require(expected.parent, group.parent, (parent) =>
+    `updates of the global model ${abbreviatedHash(parent)}`);
   require(expected.scale, group.scale, (scale = USUAL_SCALE) =>
     `updates trained on pixels of the scale ${scale}`);
   require(expected.clipNorm, group.clipNorm, (norm) =>

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DataError } from '../lib/core/errors.js';
+import { abbreviatedHash, DataError } from '../lib/core/errors.js';
 import { acrossClients } from '../lib/federation/across-clients.js';
 import { targetOf } from '../lib/federation/early-stop.js';
 import { scoreOf } from '../lib/federation/metrics.js';
@@ -184,9 +184,12 @@ export async function readAccuracy(
 ): Promise<Omit<z.infer<typeof accuracySchema>, 'sha256'>> {
   const { sha256: tested, ...figures } = await readJson(path, accuracySchema);
   if (tested === sha256) return figures;
-  const short = (hash: string) => `sha256 ${hash.slice(0, 12)}…`;
-  const expected = `the test of the model that has just been tested (${short(sha256)})`;
-  throw new DataError({ file: path, expected, found: `that of another one (${short(tested)})` });
+  const expected = `the test of the model that has just been tested (sha256 ${abbreviatedHash(sha256)})`;
+  throw new DataError({
+    file: path,
+    expected,
+    found: `that of another one (sha256 ${abbreviatedHash(tested)})`,
+  });
 }
 
 /** What it tells of each client. @throws {DataError} likewise */

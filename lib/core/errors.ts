@@ -62,6 +62,9 @@ export class DataError extends FedbatchError {
   }
 }
 
+/** A sha256 as messages tell it: enough of it to tell two apart. */
+export const abbreviatedHash = (hash: string): string => `${hash.slice(0, 12)}…`;
+
 /** The volume refused a write (full, read-only, too large); trying again at once would not help. */
 export class StorageError extends FedbatchError {
   override readonly name = 'StorageError';

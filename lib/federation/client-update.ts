@@ -1,4 +1,5 @@
 /** A client update: its facts, its weights, and what makes it unusable. */
+import { abbreviatedHash } from '../core/errors.js';
 import { formatShape, sizeOf, type WeightArray, type Weights } from '../core/weights.js';
 import { type ExtraKind, type ExtraKinds, type Extras, trainableOf } from './client-side.js';
 
@@ -49,7 +50,7 @@ export function validateUpdate(update: ClientUpdate, expected: UpdateExpectation
 function validateFacts(update: ClientUpdate, { parent, round, accepted }: UpdateExpectations): string | null {
   if (update.round !== round) return `belongs to round ${update.round}, not ${round}`;
   if (update.parent !== parent) {
-    return `started from another global model (sha256 ${abbreviate(update.parent)}, not ${abbreviate(parent)})`;
+    return `started from another global model (sha256 ${abbreviatedHash(update.parent)}, not ${abbreviatedHash(parent)})`;
   }
   if (!(update.examples > 0)) return `counts ${update.examples} examples`;
   if (accepted.has(update.client)) return `is a second update of client ${update.client}`;
@@ -167,5 +168,3 @@ export function createUsableCheck(): UsableCheck {
     },
   };
 }
-
-const abbreviate = (hash: string) => `${hash.slice(0, 12)}…`;

@@ -1,5 +1,5 @@
 /** The server's state around one aggregation: read where an earlier round left it, checked, written for the next. */
-import { DataError } from '../core/errors.js';
+import { abbreviatedHash, DataError } from '../core/errors.js';
 import { isStatistic, type Weights } from '../core/weights.js';
 import { compareArchitecture, whyUnusable } from '../federation/client-update.js';
 import type { ServerState, Slots, Strategy } from '../federation/strategies/strategy.js';
@@ -35,8 +35,8 @@ export async function startState(
   }
   if (state.model !== parent.sha256) {
     throw fault(
-      `the state that belongs to ${parent.file} (sha256 ${parent.sha256.slice(0, 12)}…)`,
-      `that of another global model (${state.model.slice(0, 12)}…)`,
+      `the state that belongs to ${parent.file} (sha256 ${abbreviatedHash(parent.sha256)})`,
+      `that of another global model (${abbreviatedHash(state.model)})`,
     );
   }
   checkSlots(state.slots, strategy, { parent: parent.weights, fault });

@@ -35,7 +35,8 @@ interface RoundSelection {
   readonly global?: { readonly sha256: string } | undefined;
 }
 
-const isOfHash = (flag: string, global: RoundSelection['global']): readonly string[] =>
+/** The option that tells a stage what its global model has to be. */
+const globalArgument = (flag: string, global: RoundSelection['global']): readonly string[] =>
   global === undefined ? [] : [flag, global.sha256];
 
 /** Deals the dataset to the clients. */
@@ -99,7 +100,7 @@ export function trainCommand(
     arguments: [
       ...['--data', data],
       ...['--init', files.globalModel],
-      ...isOfHash('--init-sha256', global),
+      ...globalArgument('--init-sha256', global),
       ...['--out', update],
       ...settingArguments('train', settings, {
         'training.learningRate': roundLearningRate(settings, { round, clients }),
@@ -160,7 +161,7 @@ export function aggregateCommand(
       ...['--manifest', paths.manifest],
       ...['--out', out],
       ...['--parent', globalModel],
-      ...isOfHash('--parent-sha256', global),
+      ...globalArgument('--parent-sha256', global),
       ...['--round', `${round}`],
       ...['--min-updates', `${minUpdates}`],
       ...settingArguments('aggregate', settings),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, type FileHandle, open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { DataError } from '../../core/errors.js';
+import { abbreviatedHash, DataError } from '../../core/errors.js';
 import { errorCode, systemReason } from '../../core/system-errors.js';
 
 /** Whether something lies at `path` that this process may look at. */
@@ -178,9 +178,8 @@ export function requireHash(
   { known, found }: { readonly known: string | undefined; readonly found: string },
 ): void {
   if (known === undefined || found === known) return;
-  const short = (hash: string) => `${hash.slice(0, 12)}…`;
-  const expected = `${what} (sha256 ${short(known)})`;
-  throw new DataError({ file, expected, found: `another one (${short(found)})` });
+  const expected = `${what} (sha256 ${abbreviatedHash(known)})`;
+  throw new DataError({ file, expected, found: `another one (${abbreviatedHash(found)})` });
 }
 
 /** What the system's refusal to read a file means to a user. */
