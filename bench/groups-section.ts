@@ -6,7 +6,7 @@ import { formatBytes } from '../lib/observability/format.js';
 import { interleave, type ProcessSample } from './measure.js';
 import { medianOf, type Table } from './report.js';
 import { type BenchOptions, fedbatch, withDirectory } from './section.js';
-import { writeUpdates } from './stages-section.js';
+import { writeUpdates } from './updates.js';
 
 /** Clients of a round, and how many of them a group has. */
 const ROUNDS = [

@@ -15,13 +15,12 @@ import { benchJob } from './job-section.js';
 import { openJournal, PausedError } from './journal.js';
 import { benchMemory } from './memory-section.js';
 import { SkippedError } from './peers.js';
+import { benchPrograms } from './programs-section.js';
 import { describeMachine, formatMarkdown, replaceSection } from './report.js';
 import type { Section } from './section.js';
 import { benchServe } from './serve-section.js';
 import { benchSimulate, benchSimulateMany } from './simulate-section.js';
 import { benchSoak } from './soak-section.js';
-import { benchStages } from './stages-section.js';
-import { benchStart } from './start-section.js';
 import { STEP_MODELS, type StepModelName } from './step-models.js';
 import { stepSection } from './step-section.js';
 import { benchDigits, benchUploads } from './uploads-section.js';
@@ -49,9 +48,8 @@ const STEPS = Object.fromEntries(
 
 const SECTIONS: Readonly<Record<string, SectionPlan>> = {
   ...STEPS,
-  stages: { measure: benchStages, rounds: 5, needsData: true },
+  programs: { measure: benchPrograms, rounds: 5, needsData: true },
   memory: { measure: benchMemory, rounds: 1, needsData: false },
-  start: { measure: benchStart, rounds: 9, needsData: true },
   simulate: { measure: benchSimulate, rounds: 3, needsData: true },
   'simulate-many': { measure: benchSimulateMany, rounds: 3, needsData: true },
   groups: { measure: benchGroups, rounds: 3, needsData: false },
@@ -96,8 +94,11 @@ const flags = new Command('bench')
   )
   .option('--megabytes <n>', 'size of each file of the section data', numberOption({ above: 0 }), 1000)
   .option('--federated-rounds <n>', 'rounds of the section haul', integerOption({ min: 4 }), 500)
-  .option('--baseline <dist>', 'compare start with this build of another commit: its folder dist')
-  .option('--only <words>', 'of the section attack those whose names contain this; writes nothing')
+  .option('--baseline <dist>', 'compare programs with this build of another commit: its folder dist')
+  .option(
+    '--only <words>',
+    'of the sections programs and attack the rows whose names contain this; writes nothing',
+  )
   .option('--no-write', `print the tables and leave ${REPORT} as it is`)
   .parse();
 const {

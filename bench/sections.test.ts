@@ -5,9 +5,9 @@ import { dataRows } from './data-section.js';
 import { haulTable } from './haul-section.js';
 import { type JobFigures, jobRows, layouts } from './job-section.js';
 import { memoryRows } from './memory-section.js';
+import { programRow } from './programs-section.js';
 import { type ServeFigures, serveRows } from './serve-section.js';
 import { soakTable } from './soak-section.js';
-import { startRow } from './start-section.js';
 import { requireSameModel, type StepFigures, stepRows } from './step-section.js';
 
 test('a step table says how fast fedbatch is beside each of the others, round by round', () => {
@@ -31,14 +31,18 @@ test('a step table says how fast fedbatch is beside each of the others, round by
   ]);
 });
 
-test('a start is compared with a baseline round by round, and by the smallest processor times', () => {
-  const samples = (...times: readonly (readonly [seconds: number, cpuSeconds: number])[]) =>
-    times.map(([seconds, cpuSeconds]) => ({ seconds, cpuSeconds }));
-  const ours = samples([1, 0.5], [3, 0.6], [2, 0.9]);
-  assert.deepEqual(startRow(ours), ['2000 ms', '600 ms']);
-  assert.deepEqual(startRow(ours, samples([2, 1], [3, 1.2], [8, 0.9])), [
-    ...['2000 ms', '600 ms', '3000 ms', '1000 ms'],
-    ...['0.50×', '0.50×', '0.56×'],
+test('programs are compared with a baseline round by round; a time alone has no other figures', () => {
+  const samples = (
+    ...figures: readonly (readonly [seconds: number, cpuSeconds: number, peakBytes: number])[]
+  ) => figures.map(([seconds, cpuSeconds, peakBytes]) => ({ seconds, cpuSeconds, peakBytes }));
+  const ours = samples([1, 0.5, 100e6], [3, 0.6, 110e6], [2, 0.9, 90e6]);
+  assert.deepEqual(programRow(ours), ['2.00 s', '600 ms', '100.0 MB']);
+  assert.deepEqual(programRow(ours, samples([2, 1, 200e6], [3, 1.2, 100e6], [8, 0.9, 100e6])), [
+    ...['2.00 s', '600 ms', '100.0 MB', '3.00 s', '1.00 s', '100.0 MB'],
+    ...['0.50×', '0.50×', '0.90×'],
+  ]);
+  assert.deepEqual(programRow([{ seconds: 0.01234 }], [{ seconds: 0.01 }]), [
+    ...['12.3 ms', '', '', '10 ms', '', '', '1.23×', '–', '–'],
   ]);
 });
 

@@ -28,8 +28,8 @@ export interface Load {
 }
 
 /** The command line of `fedbatch serve` for `model`, without the interpreter. */
-export const serveArguments = (model: string): readonly string[] => [
-  ...[program('server/cli'), '--model', model],
+export const serveArguments = (model: string, find = program): readonly string[] => [
+  ...[find('server/cli'), '--model', model],
   ...['--port', '0', '--name', 'cnn'],
 ];
 

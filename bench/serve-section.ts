@@ -37,11 +37,11 @@ export async function benchServe({ rounds, journal }: BenchOptions): Promise<Tab
     const ours = serveArguments(model);
     const theirs = [peerScript('flask_server.py'), '--model', model];
     const sides: Record<string, () => Promise<ServeFigures>> = {
-      'predict, fedbatch': () => measure(process.execPath, ours, predict),
+      'predict, fedbatch': () => measureServer(process.execPath, ours, predict),
       ...(flask === undefined
         ? {}
-        : { [`predict, ${flask.name}`]: () => measure(flask.command, theirs, predict) }),
-      'upload a PNG, fedbatch': () => measure(process.execPath, ours, upload),
+        : { [`predict, ${flask.name}`]: () => measureServer(flask.command, theirs, predict) }),
+      'upload a PNG, fedbatch': () => measureServer(process.execPath, ours, upload),
     };
     return {
       header: [
@@ -78,7 +78,12 @@ export function serveRows(samples: Readonly<Record<string, readonly ServeFigures
   ]);
 }
 
-async function measure(command: string, args: readonly string[], load: Load): Promise<ServeFigures> {
+/** What a server does with a load: as much as it takes, then half of that. */
+export async function measureServer(
+  command: string,
+  args: readonly string[],
+  load: Load,
+): Promise<ServeFigures> {
   return withServer({ command, args }, async ({ url, cpuMs, memory }) => {
     await drive(url, load, WARM_UP_SECONDS);
     const before = cpuMs();
