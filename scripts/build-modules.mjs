@@ -66,7 +66,14 @@ const startsWork = (name) =>
 
 /** What loads many modules at once, by a name for their file. */
 const LOADERS = {
-  help: ['cli', 'splitter/cli', 'trainer/cli', 'evaluator/cli', 'lib/observability/human-reporter'],
+  help: [
+    'cli',
+    'splitter/cli',
+    'trainer/cli',
+    'evaluator/cli',
+    'server/cli',
+    'lib/observability/human-reporter',
+  ],
   rounds: ['aggregator/cli', 'pipeline/cli'],
   split: ['splitter/split'],
   aggregate: ['aggregator/aggregate'],

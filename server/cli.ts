@@ -3,7 +3,6 @@ import { Command, Option } from 'commander';
 import { integerOption, MAX_THREADS, numberOption, scaleOption } from '../lib/cli/options.js';
 import { isMain, type ProgramContext, runProgram } from '../lib/cli/program.js';
 import { namedScale, USUAL_SCALE } from '../lib/federation/pixel-scale.js';
-import { exists } from '../lib/formats/files/read-file.js';
 import { LATEST, volumePaths } from '../lib/formats/volume.js';
 import { addSettings, askedByFlags, type CommandSettings } from '../lib/settings/options.js';
 import { ENGINE, engineAsked } from '../lib/settings/parts/engine.js';
@@ -71,6 +70,7 @@ async function meantModel(
   { model, waitForModel = false }: Pick<ServeFlags, 'model' | 'waitForModel'>,
   { reporter }: Pick<ProgramContext, 'reporter'>,
 ): Promise<string> {
+  const { exists } = await import('../lib/formats/files/read-file.js');
   const isVolume = await exists(volumePaths(model).run);
   if (!isVolume && (waitForModel || /[/\\.]/.test(model))) return model;
   const { findModel } = await import('../lib/formats/runs/find-run.js');

@@ -99,7 +99,10 @@ function collect(
       isSettled = true;
       resolve(parts.bytes());
     });
-    request.once('close', () => refuse(new HttpProblem(400, 'The body ended too soon.')));
+    request.once('close', () => {
+      // An error takes its stack along: none is made for the many that have ended well.
+      if (!isSettled) refuse(new HttpProblem(400, 'The body ended too soon.'));
+    });
   });
 }
 
