@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { V1PodTemplateSpec } from '@kubernetes/client-node';
 import { execa } from 'execa';
+import { createSlots } from '../lib/system/slots.js';
 
 /** How a container ended. */
 export interface Ended {
@@ -45,6 +46,9 @@ interface PodOptions {
   readonly completionIndex?: number;
 }
 
+/** podman makes the volume of an emptyDir by its name, and fails where two pods ask for the same one at once. */
+const starts = createSlots(1);
+
 /**
  * Starts the pod of a Job or Deployment, as the template says, on a volume named by its claim.
  *
@@ -67,7 +71,7 @@ export async function startPod(
   const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels: metadata?.labels ?? {} }, spec };
   const file = join(place.scratch, `${name}.json`);
   await writeFile(file, JSON.stringify(pod));
-  await podmanOrThrow('play', 'kube', '--network', 'none', file);
+  await starts.use(() => podmanOrThrow('play', 'kube', '--network', 'none', file));
   return `${name}-${container.name}`;
 }
 
