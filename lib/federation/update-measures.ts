@@ -5,7 +5,7 @@
  * The mean is known when all have passed, so that something of each has to be kept. Where the differences fit into a
  * fixed memory, they are; of larger ones or more a count sketch is (Charikar, Chen, Farach-Colton 2002, Finding Frequent
  * Items in Data Streams): each number is added to one of m sums with a sign of chance, which keeps inner products but for
- * an error of about 1/√m. Both are kept as whole numbers of 16 bits, multiples of a unit that each update has of its own.
+ * an error of about 1/√m. Such sums are kept as whole numbers of 16 bits, which moves a cosine by far less than that.
  */
 import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
 import { AUTO, type ClipNorm } from './strategies/clip-norm.js';
@@ -62,8 +62,8 @@ export function measuresTold(
   return clipNorm === AUTO ? { clients, clipNorm: meter.medianNorm() } : { clients };
 }
 
-/** What is kept of all updates together. */
-const MAX_KEPT_BYTES = 24e6;
+/** What is kept of all updates together; of sketches half as much, in 16 bits a number. */
+const MAX_KEPT_BYTES = 64e6;
 /** Most sums of a sketch, which stay in a processor's cache: a cosine is off by about 0.004. */
 const MAX_SKETCH = 65_536;
 /** Fewest sums of a sketch: with fewer a cosine would be off by more than 0.03. */
@@ -82,21 +82,25 @@ export function createUpdateMeter(
   { most, maxBytes = MAX_KEPT_BYTES }: { readonly most: number; readonly maxBytes?: number },
 ): UpdateMeter {
   const parameters = parameterCount(global);
-  const room = Math.floor(maxBytes / Int16Array.BYTES_PER_ELEMENT / Math.max(1, most));
+  const room = Math.floor(maxBytes / Float32Array.BYTES_PER_ELEMENT / Math.max(1, most));
   const isSketch = room < parameters;
   const length = isSketch ? Math.max(MIN_SKETCH, Math.min(room, MAX_SKETCH)) : parameters;
   // Of far too many updates the norms alone are told.
   const isKept = room >= Math.min(parameters, MIN_SKETCH);
   const passed: Passed[] = [];
   /** Of one update after the other; memory that nothing is written into yet takes no room. */
-  const kept = new Int16Array(isKept ? most * length : 0);
+  const kept = new (isSketch ? Int16Array : Float32Array)(isKept ? most * length : 0);
   const keptOf = (at: number) => kept.subarray(at * length, (at + 1) * length);
   /** Lengths of what is kept, in its units. */
   const lengths = new Float64Array(most);
   // Added to as updates come, while clients still train: at the end of a round everybody waits.
   const mean = new Float64Array(isKept ? length : 0);
-  /** Keeps sums as whole multiples of the unit that is returned. */
-  const keep = (sums: Float32Array, into: Int16Array): number => {
+  /** Keeps sums as whole multiples of the unit that is returned, or as they are. */
+  const keep = (sums: Float32Array, into: Float32Array | Int16Array): number => {
+    if (!isSketch) {
+      into.set(sums);
+      return 1;
+    }
     let largest = 0;
     for (let place = 0; place < length; place++) largest = Math.max(largest, Math.abs(sums[place] as number));
     const unit = largest === 0 ? 1 : largest / MAX_INT16;
@@ -202,7 +206,7 @@ function signOf(number: number): number {
   return ((bits ^ (bits >>> 16)) & 1) * 2 - 1;
 }
 
-function dot(a: Float64Array | Int16Array, b: Float64Array): number {
+function dot(a: Float64Array | Float32Array | Int16Array, b: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < a.length; at++) sum += (a[at] as number) * (b[at] as number);
   return sum;
