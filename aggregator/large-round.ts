@@ -147,7 +147,6 @@ function largeRound(parent: RoundParent, identity: string): LargeRound {
               numbersAt(weights[index] as WeightArray, piece, { source: origin, into: own }),
             );
           }
-          measuring?.endArray();
         }
       });
       unusable ??= check.end();

@@ -12,7 +12,7 @@ import type { TrainReply, TrainRoundRequest } from '../lib/formats/simulation-me
 import type { Reporter } from '../lib/observability/events.js';
 import { roundTo } from '../lib/observability/format.js';
 import { createRoundProgress } from './round-progress.js';
-import type { SimulatedRound, SimulatedTask } from './worker-messages.js';
+import type { SimulatedRound, SimulatedTask, UpdateSlot } from './worker-messages.js';
 import type { WorkerPool } from './worker-pool.js';
 
 /** The global model of a round, as it lies on the volume. */
@@ -63,10 +63,13 @@ export async function trainRound(
   const clients = [...request.clients].sort((a, b) => a - b);
   const account: TrainedRound['account'] = { reported: [], rejected: [], missing: [] };
   const accepted = new Set<number>();
-  const slots = updateSlots(global.model.weights, pool.window + 1);
+  // Of a private round nothing is told of single clients that the mechanism hides.
+  const meter = isPrivate ? undefined : createUpdateMeter(global.model.weights, { most: clients.length });
+  const measuring = meter?.plan;
+  const slots = updateSlots(pool.window + 1, { like: global.model.weights, sums: measuring?.length ?? 0 });
   const { path: file, sha256, model } = global;
   const parent = { file, sha256, weights: model.weights };
-  const shared: SimulatedRound = { kind: 'round', round, global: parent, learningRate, slots };
+  const shared: SimulatedRound = { kind: 'round', round, global: parent, learningRate, slots, measuring };
   const progress = createRoundProgress({ round, clients: clients.length, reporter });
   let examples = 0;
   let [stepSeconds, aggregateMs] = [0, 0];
@@ -74,7 +77,7 @@ export async function trainRound(
   async function* updates(): AsyncGenerator<WeightedUpdate> {
     let at = 0;
     for await (const result of pool.inOrder(tasksOf(clients, slots.length), shared)) {
-      const weights = slots[at % slots.length] as Weights;
+      const { weights, sums } = slots[at % slots.length] as UpdateSlot;
       const client = clients[at++] as number;
       if (result.kind === 'trained') {
         const { seconds, loss, accuracy, heldOut, epochs } = result;
@@ -89,14 +92,17 @@ export async function trainRound(
           ...(epochs === undefined ? {} : { epochs: [...epochs] }),
         });
         const like = global.model.weights;
-        const { extras } = result;
-        const expected = { round, parent: global.sha256, like, extras: strategy.client?.extras, accepted };
+        const { extras, unusable, squares } = result;
+        const whyUnusable = () => unusable;
+        const kinds = strategy.client?.extras;
+        const expected = { round, parent: global.sha256, like, extras: kinds, whyUnusable, accepted };
         const update = { ...facts, round, parent: global.sha256, weights, extras };
         const reason = validateUpdate(update, expected);
         if (reason === null) {
           accepted.add(client);
           examples += facts.examples;
           const givenAt = performance.now();
+          if (squares !== undefined) meter?.count({ squares, sums }, facts);
           yield update;
           aggregateMs += performance.now() - givenAt;
         } else account.rejected.push({ client, reason });
@@ -105,14 +111,10 @@ export async function trainRound(
     }
   }
 
-  // Of a private round nothing is told of single clients that the mechanism hides.
-  const meter = isPrivate ? undefined : createUpdateMeter(global.model.weights, { most: clients.length });
-  const made = await strategy
-    .aggregate(state, meter?.pass(updates()) ?? updates())
-    .catch((error: unknown) => {
-      if (error instanceof ThresholdError) return error;
-      throw error;
-    });
+  const made = await strategy.aggregate(state, updates()).catch((error: unknown) => {
+    if (error instanceof ThresholdError) return error;
+    throw error;
+  });
   const next =
     made instanceof ThresholdError
       ? made
@@ -132,9 +134,15 @@ export async function trainRound(
   };
 }
 
-/** Shared memory for updates on their way: as many as can be under way at a time. */
-function updateSlots(like: Weights, count: number): readonly Weights[] {
-  return Array.from({ length: count }, () => shareWeights(like));
+/** As many as can be under way at a time, for updates with the shapes of `like` and so many sums. */
+function updateSlots(
+  count: number,
+  { like, sums }: { readonly like: Weights; readonly sums: number },
+): readonly UpdateSlot[] {
+  return Array.from({ length: count }, () => ({
+    weights: shareWeights(like),
+    sums: new Float32Array(new SharedArrayBuffer(sums * Float32Array.BYTES_PER_ELEMENT)),
+  }));
 }
 
 function* tasksOf(clients: readonly number[], slots: number): Generator<SimulatedTask> {

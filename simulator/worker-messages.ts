@@ -7,6 +7,7 @@ import type { Extras } from '../lib/federation/client-side.js';
 import type { Examples } from '../lib/federation/examples.js';
 import type { VirtualShards } from '../lib/federation/partition/client-holdout.js';
 import type { StrategyName } from '../lib/federation/strategies/strategy-settings.js';
+import type { Measured, MeasuringPlan } from '../lib/federation/update-measures.js';
 import type { ClientTest, HeldOutTest } from '../lib/formats/accuracy-record.js';
 import type { EpochRecord } from '../lib/formats/stage-results.js';
 import type { Model } from '../lib/model/model-description.js';
@@ -44,8 +45,16 @@ export interface SimulatedRound {
   readonly global: { readonly file: string; readonly weights: Weights; readonly sha256: string };
   /** The round's; else that of the plan. */
   readonly learningRate?: number | undefined;
-  /** Where updates go: shared memory. */
-  readonly slots: readonly Weights[];
+  /** Where updates go. */
+  readonly slots: readonly UpdateSlot[];
+  /** How each is measured; undefined where nothing is told of single clients. */
+  readonly measuring: MeasuringPlan | undefined;
+}
+
+/** Shared memory for an update on its way, and for what is measured of it. */
+export interface UpdateSlot {
+  readonly weights: Weights;
+  readonly sums: Float32Array;
 }
 
 /** One client's training in the round that was told. */
@@ -76,8 +85,16 @@ export interface ClientsTask extends Pick<JudgeTask, 'file' | 'model'> {
 /** Work for a worker. */
 export type WorkerTask = SimulatedTask | JudgeTask | ClientsTask;
 
+/** What was found of an update where it was made. */
+export interface ExaminedUpdate {
+  /** Why its weights cannot be averaged; null where they can. */
+  readonly unusable: string | null;
+  /** The sum of the squares of its differences, beside what is in its slot; undefined where it was not measured. */
+  readonly squares: Measured['squares'] | undefined;
+}
+
 /** What a client's training came to; its weights are where the task wanted them. */
-export interface TrainedClient {
+export interface TrainedClient extends ExaminedUpdate {
   readonly kind: 'trained';
   readonly examples: number;
   readonly seconds: number;

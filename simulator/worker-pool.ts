@@ -1,5 +1,4 @@
 /** The simulator's workers: tasks spread over them, results in the order of the tasks, few of them in memory. */
-import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { fromErrorMessage, InterruptedError } from '../lib/core/errors.js';
 import type {
@@ -38,12 +37,6 @@ const WINDOW_PER_WORKER = 4;
  * too: with Node's 48 MB every worker keeps some 30 MB of them.
  */
 const YOUNG_MB = 6;
-
-/**
- * Old objects of a worker, in MB, before it marks those that are no longer needed. ONNX Runtime returns a copy of the
- * weights from each step, and such copies count too: with 36 or 40, workers that train on MNIST take 17 % longer.
- */
-const OLD_MB = 44;
 
 /** How many workers there are, how long, and who hears how far they are. */
 interface PoolOptions {
@@ -142,8 +135,6 @@ function startMember(
   setup: WorkerSetup,
   { failure, onProgress }: Pick<PoolOptions, 'onProgress'> & { readonly failure: Failure },
 ): Member {
-  // The limits of a worker do not know this one.
-  setFlagsFromString(`--initial-old-space-size=${OLD_MB}`);
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     workerData: setup,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },

@@ -28,6 +28,7 @@ import { clientSide } from '../lib/federation/strategies/strategy-settings.js';
 import type { ClientTest } from '../lib/formats/accuracy-record.js';
 import { volumePaths } from '../lib/formats/volume.js';
 import { engineChoice } from '../lib/settings/parts/engine.js';
+import { examineUpdate } from './examine-update.js';
 import type {
   ClientsTask,
   FailedClient,
@@ -38,6 +39,7 @@ import type {
   TaskResult,
   TestedClients,
   TrainedClient,
+  UpdateSlot,
   WorkerMessage,
   WorkerProgress,
   WorkerSetup,
@@ -123,7 +125,7 @@ async function trainClient(
   const startedAt = performance.now();
   const { engine, session } = warm;
   const { round, global, learningRate, slots } = warm.round as SimulatedRound;
-  const update = slots[slot] as Weights;
+  const { weights: update } = slots[slot] as UpdateSlot;
   let stepMs = 0;
   const timed: Pick<TrainingSession, 'step'> = {
     async step(batch) {
@@ -162,7 +164,8 @@ async function trainClient(
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
     const heldOut = before && after && heldOutTest(before, after);
-    return { kind: 'trained', ...facts, extras, heldOut, epochs: epochRecords(history) };
+    const found = examineUpdate(slots[slot] as UpdateSlot, warm.round as SimulatedRound);
+    return { kind: 'trained', ...facts, ...found, extras, heldOut, epochs: epochRecords(history) };
   } catch (error) {
     stop.signal.throwIfAborted();
     return { kind: 'failed', reason: messageOf(error) };

@@ -3,6 +3,7 @@
  * attacker's update in the place of the honest one, as whoever runs that client could. The simulator does not know of it.
  */
 import { Worker } from 'node:worker_threads';
+import { examineUpdate } from '../../simulator/examine-update.js';
 import type { SimulatedRound, WorkerMessage, WorkerTask } from '../../simulator/worker-messages.js';
 import { type Attackers, poisonUpdate } from './attacks.js';
 
@@ -23,22 +24,21 @@ Worker.prototype.postMessage = function (message: WorkerTask | SimulatedRound | 
   return postMessage.call(this, message, ...others);
 };
 
-function poisoned(worker: Worker, message: WorkerMessage): void {
-  if (message.kind !== 'result') return;
+/** What the server is to hear in place of `message`. */
+function poisoned(worker: Worker, message: WorkerMessage): WorkerMessage {
+  if (message.kind !== 'result') return message;
   const task = tasks.get(worker)?.shift();
   const shared = rounds.get(worker);
-  if (shared === undefined || task?.kind !== 'train' || message.result.kind !== 'trained') return;
+  if (shared === undefined || task?.kind !== 'train' || message.result.kind !== 'trained') return message;
   const { client, slot } = task;
   const { round, global, slots } = shared;
   const update = slots[slot];
-  if (update !== undefined && clients.includes(client))
-    poisonUpdate(update, attack, { client, round, global: global.weights, seed });
+  if (update === undefined || !clients.includes(client)) return message;
+  poisonUpdate(update.weights, attack, { client, round, global: global.weights, seed });
+  return { ...message, result: { ...message.result, ...examineUpdate(update, shared) } };
 }
 
 Worker.prototype.on = function (this: Worker, event: string, listener: (message: WorkerMessage) => void) {
   if (event !== 'message') return on.call(this, event, listener);
-  return on.call(this, event, (message: WorkerMessage) => {
-    poisoned(this, message);
-    listener(message);
-  });
+  return on.call(this, event, (message: WorkerMessage) => listener(poisoned(this, message)));
 } as typeof on;

@@ -43,8 +43,9 @@ export function createExactSums(length: number): ExactSums {
         const addend = weight * (values[at] as number);
         const next = sum + addend;
         high[at] = next;
+        // Nothing was rounded off: one of the two tells, by which number is larger. Two thirds of the time of the error.
+        if (next - sum === addend && next - addend === sum) continue;
         const error = twoSumError(sum, addend, next);
-        if (error === 0) continue;
         // Not in a function of its own: a number that is handed over becomes an object.
         const small = low[at] as number;
         const rounded = small + error;

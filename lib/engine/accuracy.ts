@@ -8,6 +8,7 @@ import { batchInputs } from '../model/model-input.js';
 import { lossModule } from '../model/tasks/losses.js';
 import { answerSize, keepAnswer, metricsOf } from '../model/tasks/metrics.js';
 import { faultOf, type OutputTask, stepsOf, type Task, widthOf } from '../model/tasks/task.js';
+import { releaseMemory } from '../system/memory.js';
 import type { CountedAnswers, PredictSession } from './engine.js';
 
 /** What a model said of some examples at one of its outputs, in their order. */
@@ -62,6 +63,7 @@ export async function judge(session: PredictSession, options: JudgeOptions): Pro
       const into = judgements[at] as OutputJudgements;
       judgeOutput(output, found[at] as CountedAnswers, { ...options, ...part, into });
     }
+    releaseMemory(...inputs);
     onBatch?.(start + picks.length - from);
   }
   return judgements;

@@ -15,6 +15,7 @@ import {
   type OptimizerSetting,
   type TrainingValues,
 } from '../settings/parts/training.js';
+import { releaseMemory } from '../system/memory.js';
 import type { OptimizerSettings, TrainingSession } from './engine.js';
 
 /**
@@ -109,14 +110,14 @@ export async function trainLocally(
     for (let start = 0; start < count && stepsLeft > 0; start += batch) {
       options.signal?.throwIfAborted();
       const picks = order.subarray(start, start + batch);
+      const inputs = batchInputs(examples, picks);
       const result = await session.step({
-        count: picks.length,
-        inputs: batchInputs(examples, picks),
-        targets: batchTargets(examples, picks, loss),
+        ...{ count: picks.length, inputs, targets: batchTargets(examples, picks, loss) },
         ...(weights === undefined
           ? {}
           : { exampleWeights: Float32Array.from(picks, (pick) => weights[pick] as number) }),
       });
+      releaseMemory(...inputs);
       stepsLeft--;
       lossSum += result.loss * picks.length;
       correct = result.correct === undefined ? undefined : (correct ?? 0) + result.correct;

@@ -3,8 +3,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
-/** Below this, the garbage collector sees to it soon enough, and memory that is used again comes cheaper than new. */
-const LARGE_BYTES = 1 << 24;
+/** Below this, the garbage collector sees to it soon enough. */
+const LARGE_BYTES = 1 << 16;
 
 let nowhere: MessagePort | undefined;
 

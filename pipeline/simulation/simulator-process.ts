@@ -5,6 +5,8 @@ import type { SimulatorRequest } from '../../lib/formats/simulation-messages.js'
 import type { ServiceStarter, StageContext, StageListeners, StageTask } from '../rounds/target.js';
 import { startService } from '../stage-process.js';
 
+const MiB = 2 ** 20;
+
 /** A simulator at work. */
 export interface SimulatorProcess {
   /** When it had read its data and its workers were there, on the clock of `performance.now()`; undefined before. */
@@ -20,15 +22,20 @@ export interface SimulatorProcess {
 }
 
 /**
- * A simulator moves thousands of updates of some 100 kB and more through its memory. Looking for unused ones after every
- * MB of new objects, and giving large blocks back to the system at once, training on MNIST took some 70 MB less, and
- * smaller code 10 MB less. glibc alone reads the variables; others pass over them.
+ * A simulator moves thousands of updates of some 100 kB and more through its memory. Looking for unused objects after
+ * every MB of new ones, and old ones from 24 MB on, training on MNIST took some 70 MB less, and smaller code 10 MB less.
  *
- * The thread that adds updates up has few old objects: 24 MB until it marks them; its workers have more (worker-pool.ts).
+ * The weights that ONNX Runtime copies in each step are freed at once (runFor). glibc uses such memory again, where by
+ * default it gives blocks of this size back to the system and takes new ones, page by page: 3 % of a training of one
+ * step. It alone reads the variables; others pass over them.
  */
 const RUNTIME = {
   nodeFlags: ['--max-semi-space-size=1', '--optimize-for-size', '--initial-old-space-size=24'],
-  environment: { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: `${128 * 1024}` },
+  environment: {
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: `${4 * MiB}`,
+    MALLOC_TRIM_THRESHOLD_: `${32 * MiB}`,
+  },
 };
 
 /** Starts the simulator; that it could not start is told by the first request. */

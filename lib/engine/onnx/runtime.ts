@@ -99,13 +99,14 @@ export async function runFor(
   const results = runtime.fillsGivenOutputs
     ? await session.run(feeds, { ...outputs, ...others })
     : await session.run(feeds, [...Object.keys(outputs), ...names]);
-  for (const [name, tensor] of Object.entries(outputs)) {
+  const copies = Object.entries(outputs).flatMap(([name, tensor]) => {
     const values = floats(results[name] as Tensor);
-    if (values.buffer === floats(tensor).buffer) continue;
+    if (values.buffer === floats(tensor).buffer) return [];
     if (!runtime.fillsGivenOutputs) floats(tensor).set(values);
-    // A copy, which the native build makes although it has filled what it was given.
-    releaseMemory(values);
-  }
+    return [values];
+  });
+  // Which the native build makes although it has filled what it was given.
+  releaseMemory(...copies);
   return Object.fromEntries(names.map((name) => [name, results[name] as Tensor]));
 }
 

@@ -25,7 +25,7 @@ export async function writeShard(path: string, examples: Examples): Promise<Writ
   return await writeShardRows(path, rowsOfExamples(examples));
 }
 
-/** Of rows that come in pieces, no more are put together to be written at once. */
+/** No more is put together to be written at once. */
 const WHOLE_BYTES = 2 ** 22;
 
 /** The same for examples that may be more than memory holds: the same bytes. @throws {StorageError} when the disk refuses */
@@ -47,8 +47,7 @@ export async function writeShardRows(
     (sum, { shape, dtype }) => sum + sizeOf(shape) * VALUE_ARRAYS[dtype].BYTES_PER_ELEMENT,
     0,
   );
-  const isInMemory = inputs.every(({ values }) => values !== undefined);
-  if (!isInMemory && sizeBytes > mostBytes) {
+  if (sizeBytes > mostBytes) {
     const writtenBytes = await writeNpzInPieces(path, arrays);
     return { sizeBytes: writtenBytes, sha256: await sha256OfFile(path, 'what was just written') };
   }
