@@ -43,7 +43,7 @@ export function createExactSums(length: number): ExactSums {
         const addend = weight * (values[at] as number);
         const next = sum + addend;
         high[at] = next;
-        // Nothing was rounded off: one of the two tells, by which number is larger. Two thirds of the time of the error.
+        // Nothing was rounded off. Which of the two tells depends on which number is larger; finding the error takes longer.
         if (next - sum === addend && next - addend === sum) continue;
         const error = twoSumError(sum, addend, next);
         // Not in a function of its own: a number that is handed over becomes an object.

@@ -6,7 +6,8 @@
  * fixed memory, they are; of larger ones or more a count sketch is (Charikar, Chen, Farach-Colton 2002, Finding Frequent
  * Items in Data Streams): each number is added to one of m sums with a sign of chance, which keeps inner products but for
  * an error of about 1/√m. Many numbers are kept as whole multiples of a 32,767th of the largest, in 16 bits, which moves a
- * cosine by less than its last digit; few numbers as they are.
+ * cosine by less than its last digit, unless it is near 0 since numbers far larger than all others cancel out. Few numbers
+ * are kept as they are.
  */
 import { parameterCount, type WeightArray, type Weights } from '../core/weights.js';
 import { AUTO, type ClipNorm } from './strategies/clip-norm.js';
@@ -218,7 +219,7 @@ function beginMeasuring(sums: Float32Array, { length, isSketch }: MeasuringPlan)
         const sign = isSketch ? signOf(run) : 1;
         let change = 0;
         if (left === RUN && values.length - at >= RUN) {
-          // Written out: V8 does so with no loop, and takes half as long again.
+          // Written out: V8 unrolls no loop, and takes half as long again for one.
           change = (values[at] as number) - (origin[at] as number);
           part += change * change;
           sums[place] = (sums[place] as number) + sign * change;
