@@ -45,6 +45,16 @@ function threadsOf(pid: string): readonly string[] {
 /** Its letter in proc(5): R running, S sleeping, T stopped, Z ended, …; empty where there is no such process. */
 const stateOf = (pid: number | string): string => statOf(pid)[0] ?? '';
 
+/** What a process has used so far: processor time, and pages of memory that the system had to give it. */
+export function usageOf(pid: number): { readonly seconds: number; readonly pages: number } {
+  const stat = statOf(pid).map(Number);
+  const [pages = Number.NaN, , , , user = Number.NaN, system = Number.NaN] = stat.slice(7);
+  return { seconds: (user + system) / TICKS, pages };
+}
+
+/** Of processor time, in a second. */
+const TICKS = 100;
+
 /** From its state on: that, the parent, the process group, …; empty where there is no such process. */
 function statOf(pid: number | string): readonly string[] {
   try {

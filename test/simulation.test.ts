@@ -9,7 +9,7 @@ import { execa } from 'execa';
 import type { SaveReply, TrainReply } from '../lib/formats/simulation-messages.js';
 import { writeTinyDataset } from './datasets.js';
 import { longSimulation, requireStoppedSimulation } from './long-simulation.js';
-import { runningWith } from './processes.js';
+import { runningWith, usageOf } from './processes.js';
 import { programPath } from './programs.js';
 import { requireValid } from './results.js';
 import { endRun, eventsOf, finishRun, type ResultLine, roundOf, waitFor } from './runs.js';
@@ -24,6 +24,9 @@ before(async () => {
   settings = ['--data', data, '--clients', '3', '--rounds', '2', '--batch', '16', '--threads', '1'];
 });
 after(() => rm(directory, { recursive: true, force: true }));
+
+/** In a second of processor time: 140,000 where each step gives its memory back to the system, 500 to 1,000 else. */
+const MOST_PAGES = 20_000;
 
 const at = (volume: string) => join(directory, volume);
 const bytesOf = (volume: string, file: string) => readFileSync(join(at(volume), file));
@@ -164,6 +167,18 @@ test('a simulator that dies ends the run with one clear error', async () => {
   const { exitCode, stderr } = await run;
   assert.equal(exitCode, 5, stderr);
   assert.match(stderr, /error: simulate: was killed \(SIGKILL\), perhaps because memory ran out\.$/);
+});
+
+test('a simulator trains in the memory of the steps before', async () => {
+  // An array of weights is larger than what glibc by default keeps.
+  const { run, simulator } = await longSimulation(at('wide'), [...settings, '--hidden', '1024']);
+  const before = usageOf(simulator);
+  await waitFor(() => usageOf(simulator).seconds - before.seconds > 2);
+  const after = usageOf(simulator);
+  process.kill(-(run.pid as number), 'SIGKILL');
+  await run;
+  const pages = (after.pages - before.pages) / (after.seconds - before.seconds);
+  assert.ok(pages < MOST_PAGES, `${Math.round(pages)} pages in a second of processor time`);
 });
 
 test('a simulator does not outlive a pipeline that is killed alone', async () => {
