@@ -124,8 +124,10 @@ async function trainClient(
 ): Promise<TrainedClient | FailedClient> {
   const startedAt = performance.now();
   const { engine, session } = warm;
-  const { round, global, learningRate, slots } = warm.round as SimulatedRound;
-  const { weights: update } = slots[slot] as UpdateSlot;
+  const shared = warm.round as SimulatedRound;
+  const { round, global, learningRate } = shared;
+  const place = shared.slots[slot] as UpdateSlot;
+  const update = place.weights;
   let stepMs = 0;
   const timed: Pick<TrainingSession, 'step'> = {
     async step(batch) {
@@ -164,7 +166,7 @@ async function trainClient(
     const seconds = (performance.now() - startedAt) / 1000;
     const facts = { examples: exampleCount(examples), seconds, stepSeconds: stepMs / 1000, loss, accuracy };
     const heldOut = before && after && heldOutTest(before, after);
-    const found = examineUpdate(slots[slot] as UpdateSlot, warm.round as SimulatedRound);
+    const found = examineUpdate(place, shared);
     return { kind: 'trained', ...facts, ...found, extras, heldOut, epochs: epochRecords(history) };
   } catch (error) {
     stop.signal.throwIfAborted();
